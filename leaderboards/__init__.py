@@ -1,0 +1,1 @@
+"""From per-clip scores to statistics, tables and pages."""

@@ -1,0 +1,1 @@
+"""Dubbing systems: one file or folder each."""
