@@ -230,7 +230,7 @@ def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> N
             output.mux(pictures.encode(av.VideoFrame.from_ndarray(picture[:height, :width], format="rgb24")))
         output.mux(pictures.encode(None))
         frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
-        frame.sample_rate = rate
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
 

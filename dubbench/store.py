@@ -40,24 +40,28 @@ class ClipRow(_Row):
 
     Attributes:
         id, speaker, text: as in `dubbench.clip.Clip`.
-        video: path of the original video, for players.
+        video: path of the original video, for players. phones: path of exact phone timings, if any.
         digest: sha256 over text, video and audio bytes; empty if the clip could not be read.
         duration: of the video in seconds. fps: of the video.
         reference: id of the reference clip, or the name of a reference file (Setting 3.0); empty if there is none.
-        reference_digest: sha256 of the reference's sound.
+        reference_digest: digest of the reference clip or file. other_digest: of the clip that controls may use.
         problem: why the clip cannot be dubbed or scored at all (one line); empty if it can.
+        truth_problem: why there is no ground-truth speech to compare with (one line); empty if there is.
     """
 
     id: str
     speaker: str
     text: str
     video: str
+    phones: str = ""
     digest: str = ""
     duration: float = 0.0
     fps: float = 0.0
     reference: str = ""
     reference_digest: str = ""
+    other_digest: str = ""
     problem: str = ""
+    truth_problem: str = ""
 
 
 class SystemEntry(_Row):
@@ -118,7 +122,10 @@ class DubRow(_Row):
 
 
 class ScoreRow(_Row):
-    """Statistics of one (system, clip, metric), or the reason why there are none."""
+    """Statistics of one (system, clip, metric), or the reason why there are none.
+
+    ``error`` marks a metric that broke (raised, hung or died) instead of declining the clip.
+    """
 
     system: str
     clip: str
@@ -126,6 +133,7 @@ class ScoreRow(_Row):
     key: str
     stats: dict[str, float] = {}
     reason: str = ""
+    error: bool = False
 
 
 class Run(BaseModel):

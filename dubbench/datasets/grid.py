@@ -1,0 +1,164 @@
+"""GRID: 33 speakers, 1,000 command sentences each, 3 s of 25 fps video a sentence.
+
+A clip's name is its sentence: ``swwp2s`` is "set white with p two soon". The audio archive of the corpus
+(``audio_25k``) is trimmed to the speech and on no video's clock, so the sound is the video's own.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+from dubbench.clip import Clip
+from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique
+from dubbench.datasets.grid_splits import PublishedLists, hashed_split
+from dubbench.datasets.walk import VIDEO_SUFFIXES, Found, walk
+from dubbench.errors import DubbenchError
+
+COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
+COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
+PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
+LETTERS = {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"}
+DIGITS = dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True))
+ADVERBS = {"a": "again", "n": "now", "p": "please", "s": "soon"}
+GRAMMAR = (COMMANDS, COLOURS, PREPOSITIONS, LETTERS, DIGITS, ADVERBS)
+"""One table for each word of a sentence: letter of the clip's name -> word."""
+
+UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
+"""Held out in the usual split by speaker (LipNet)."""
+
+ALIGN_RATE = 25000
+"""Units of an ``.align`` file in one second."""
+
+_SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
+_PREFIXED = re.compile(r"(s[0-9]{1,2})[-_](.+)", re.IGNORECASE)
+
+INFO = DatasetInfo(
+    name="grid",
+    summary="33 speakers saying command sentences, 3 s each, 25 fps",
+    licence="CC BY 4.0",
+    citation="Cooke, Barker, Cunningham, Shao: An audio-visual corpus for speech perception and automatic speech "
+    "recognition. JASA 120(5), 2006",
+    address="https://zenodo.org/records/3625687",
+    published_counts={"train": 32670, "test": 3280},
+    remark="32,670 + 3,280 clips cannot be disjoint: 33 speakers have 1,000 clips each. The only public lists "
+    "(ProDubber's) have 29,694 + 3,300.",
+    seconds=3.0,
+)
+
+
+def sentence(name: str) -> str | None:
+    """The sentence of a clip's name (``bbaf2n`` is "bin blue at f two now"); None if it is no GRID name."""
+    if len(name) != len(GRAMMAR):
+        return None
+    words = [table.get(letter) for table, letter in zip(GRAMMAR, name.lower(), strict=True)]
+    return None if None in words else " ".join(filter(None, words))
+
+
+def read_align(path: Path) -> list[tuple[float, float, str]]:
+    """An ``.align`` file as (start, end, word), in seconds on the video's clock; ``sil`` first and last.
+
+    Raises:
+        DubbenchError: unreadable, or a line that is not ``start end word``.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        rows = [line.split() for line in lines if line.strip()]
+        return [(int(start) / ALIGN_RATE, int(end) / ALIGN_RATE, word) for start, end, word in rows]
+    except (OSError, ValueError) as error:
+        raise DubbenchError(f"{path}: not an alignment of lines 'start end word' ({error})") from error
+
+
+class Grid(DatasetBase):
+    """GRID in the layouts that people have.
+
+    Per-speaker folders of videos of any container (``s1/bbaf2n.mpg``), Sheffield's (``s1/video/*.mpg``,
+    ``s1/video/mpg_6000/*.mpg``), nested (``video/s1/…``), one folder of ``s1-bbaf2n.mp4``, or one speaker's folder as
+    the root. The speaker is the innermost folder named ``s1`` … ``s34``, or the prefix of the file's name.
+
+    Splits: ``test`` and ``train`` by the published lists where they are found (see `PublishedLists`), else a tenth of
+    each speaker's clips by a hash of the name; ``unseen`` (s1, s2, s20, s22) and ``seen`` by speaker.
+    """
+
+    info = INFO
+    how_to_get = (
+        "expected videos such as s1/bbaf2n.mpg; give the folder with --root, or fetch the corpus with: "
+        "dubbench data download grid"
+    )
+
+    @cached_property
+    def _files(self) -> tuple[list[Found], list[Problem]]:
+        return walk(self.root, VIDEO_SUFFIXES | {".align"})
+
+    def look(self) -> Listing:
+        """Name every video; nothing is opened."""
+        files, problems = self._files
+        clips: list[Clip] = []
+        where: dict[int, str] = {}
+        for file in files:
+            if file.suffix == ".align":
+                continue
+            clip = self._clip(file)
+            if isinstance(clip, Problem):
+                problems.append(clip)
+            else:
+                where[len(clips)] = file.relative
+                clips.append(clip)
+        listing = unique(clips, where)
+        return Listing(listing.clips, sorted(problems + listing.problems))
+
+    def _clip(self, file: Found) -> Clip | Problem:
+        prefixed = _PREFIXED.fullmatch(file.stem)
+        name = prefixed[2] if prefixed else file.stem
+        text = sentence(name)
+        if text is None:
+            strange = id_problem(file.stem)
+            shown = ascii(file.relative) if strange else file.relative
+            return Problem(shown, "the name is no GRID sentence such as bbaf2n.mpg; rename the file or take it away")
+        folders = (self.root.resolve().name, *file.folders)
+        speaker = prefixed[1] if prefixed else next((f for f in reversed(folders) if _SPEAKER.fullmatch(f)), None)
+        if speaker is None or not _SPEAKER.fullmatch(speaker):
+            return Problem(file.relative, "the speaker is unknown; put the file into a folder named s1 … s34")
+        speaker = speaker.lower()
+        return Clip(f"{speaker}-{name.lower()}", self.info.name, speaker, text, file.path, file.path)
+
+    @cached_property
+    def _alignments(self) -> dict[str, list[Found]]:
+        by_name: dict[str, list[Found]] = {}
+        for file in self._files[0]:
+            if file.suffix == ".align":
+                by_name.setdefault(file.stem.lower(), []).append(file)
+        return by_name
+
+    def alignment(self, clip: Clip) -> Path | None:
+        """The ``.align`` file of a clip, found by the clip's name; None if there is none.
+
+        In Zenodo's archive the folders of 19 speakers are swapped, and no two speakers share a name; so the folder
+        decides only where one name lies in several.
+        """
+        files = self._alignments.get(clip.id.split("-")[-1], [])
+        own = [file for file in files if clip.speaker in file.folders]
+        return (own or files)[0].path if files else None
+
+    @cached_property
+    def _lists(self) -> PublishedLists:
+        return PublishedLists(self.root)
+
+    def split(self, name: str) -> list[str] | None:
+        """``test``, ``train``, ``unseen`` or ``seen``."""
+        if name in ("unseen", "seen"):
+            return [c.id for c in self.clips() if (c.speaker in UNSEEN_SPEAKERS) == (name == "unseen")]
+        if name not in ("test", "train"):
+            return None
+        listed = self._lists.ids(name)
+        if listed is not None:
+            return listed
+        ids = [clip.id for clip in self.clips()]
+        if name == "train" and (test := self._lists.ids("test")) is not None:
+            return sorted(set(ids) - set(test))
+        return hashed_split(name, ids)
+
+    def split_note(self, name: str) -> str:
+        """Whether the published lists were found and are the published ones."""
+        return self._lists.note(name) if name in ("test", "train") else ""

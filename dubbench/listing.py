@@ -1,0 +1,184 @@
+"""What there is and what works: rows for the listing verbs and for ``doctor``."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from dubbench.datasets.base import Dataset, select
+from dubbench.errors import DubbenchError, one_line
+from dubbench.identity import signature
+from dubbench.registry import factory, make_metric, make_system, names, origin, parse_spec
+
+Row = dict[str, Any]
+
+
+def list_systems() -> list[Row]:
+    """One row a registered system; one that cannot be made says why."""
+    rows: list[Row] = []
+    for name in names("systems"):
+        try:
+            make = factory("systems", name)
+            text = " ".join((make.__doc__ or "").split("\n\n")[0].split())
+            rows.append({"name": name, "summary": text, "origin": origin("systems", name)})
+        except DubbenchError as error:
+            rows.append({"name": name, "summary": f"unusable: {error}", "origin": origin("systems", name)})
+    return rows
+
+
+def show_system(spec: str) -> Row:
+    """All that a system says about itself."""
+    parsed = parse_spec(spec)
+    return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": origin("systems", parsed.name)}
+
+
+def list_metrics() -> list[Row]:
+    """One row a registered metric."""
+    rows: list[Row] = []
+    for name in names("metrics"):
+        try:
+            metric = make_metric(name)
+            info = metric.info
+            rows.append(
+                {
+                    "name": name,
+                    "columns": ", ".join(c.name for c in metric.columns),
+                    "recipe": info.recipe,
+                    "profiles": ", ".join(sorted(info.profiles)),
+                    "summary": info.summary,
+                }
+            )
+        except DubbenchError as error:
+            rows.append({"name": name, "columns": "", "recipe": "", "profiles": "", "summary": f"unusable: {error}"})
+    return rows
+
+
+def show_metric(name: str) -> Row:
+    """A metric's whole recipe, its columns and its signature."""
+    metric = make_metric(name)
+    return {
+        **metric.info.model_dump(),
+        "signature": signature(metric.info),
+        "columns": [c.model_dump() for c in metric.columns],
+        "origin": origin("metrics", name),
+    }
+
+
+def list_datasets() -> list[Row]:
+    """One row a registered data set."""
+    rows: list[Row] = []
+    for name in names("datasets"):
+        try:
+            info = factory("datasets", name).info
+            rows.append({"name": name, "summary": info.summary, "licence": info.licence})
+        except (DubbenchError, AttributeError) as error:
+            rows.append({"name": name, "summary": f"unusable: {error}", "licence": ""})
+    return rows
+
+
+def show_dataset(name: str, opener: Callable[[str, dict[str, Path]], Dataset], roots: dict[str, Path]) -> Row:
+    """What a data set is; with a root (or embedded), also what of it is here."""
+    info = factory("datasets", name).info
+    row: Row = info.model_dump()
+    try:
+        data = opener(name, roots)
+        clips = data.clips()
+        chosen = select(data, "test")
+        row |= {
+            "root": str(data.root),
+            "clips": len(clips),
+            "speakers": len({c.speaker for c in clips}),
+            "test_clips": len(chosen.clips),
+            "notes": list(chosen.notes),
+            "problems": len(data.problems()),
+        }
+    except DubbenchError as error:
+        row["here"] = str(error)
+    return row
+
+
+def check_dataset(data: Dataset, split: str, workers: int) -> tuple[Row, int]:
+    """Open every clip; returns the report and how many problems there are."""
+    from dubbench.datasets.check import check, summary
+    from dubbench.progress import progress
+
+    chosen = select(data, split)
+    with progress("checking clips", len(chosen.clips)) as advance:
+        problems = [*data.problems(), *check(chosen.clips, workers, lambda bad: advance(bad))]
+    report = {**summary(data, chosen.clips), "problems": [f"{p.clip}: {p.what}" for p in problems]}
+    return report, len(problems)
+
+
+EXTRAS = {
+    "toon": ("espeakng_loader", "cv2"),
+    "face": ("mediapipe",),
+    "metrics": ("jiwer", "librosa", "pocketsphinx", "pyworld", "resemblyzer", "speechmos", "torch"),
+}
+
+
+def examine() -> list[Row]:
+    """One row a part: ``ok``, or what is missing and the command that brings it."""
+    rows: list[Row] = []
+    for extra, modules in EXTRAS.items():
+        absent = [m for m in modules if importlib.util.find_spec(m) is None]
+        rows.append(
+            _state(
+                f"extra {extra}",
+                f"missing: {', '.join(absent)}" if absent else "",
+                f"pip install 'dubbench[{extra}]'" if absent else "",
+            )
+        )
+    for name in names("metrics"):
+        try:
+            make_metric(name).load("cpu")
+            rows.append(_state(f"metric {name}"))
+        except Exception as error:
+            rows.append(_state(f"metric {name}", one_line(error)))
+    for name in names("systems"):
+        try:
+            factory("systems", name)
+            rows.append(_state(f"system {name}"))
+        except DubbenchError as error:
+            rows.append(_state(f"system {name}", one_line(error)))
+    return rows
+
+
+def _state(part: str, problem: str = "", remedy: str = "") -> Row:
+    return {"part": part, "state": problem or "ok", "remedy": remedy}
+
+
+def to_json(value: Any) -> str:
+    """Rows as JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    return str(value)
+
+
+def to_text(value: Any) -> str:
+    """Rows as an aligned table; one record as ``key: value`` lines."""
+    if isinstance(value, dict):
+        lines = []
+        for key, item in value.items():
+            if isinstance(item, (list, tuple)) and item:
+                lines.append(f"{key}:")
+                lines += [f"  {entry}" for entry in item]
+            else:
+                lines.append(f"{key}: {item}")
+        return "\n".join(lines)
+    if not value:
+        return "nothing there"
+    keys = list(value[0])
+    widths = {k: max(len(k), *(len(str(row[k])) for row in value)) for k in keys[:-1]}
+    rows = [dict(zip(keys, keys, strict=True)), *value]
+    return "\n".join("  ".join([*(str(r[k]).ljust(widths[k]) for k in keys[:-1]), str(r[keys[-1]])]) for r in rows)

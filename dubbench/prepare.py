@@ -1,0 +1,87 @@
+"""Each clip once into the two files that everything else reads: its silent video and its sound at 16 kHz."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dubbench.clip import Clip
+from dubbench.engine import Crash, each
+from dubbench.errors import DubbenchError, one_line
+from dubbench.media import RATE, probe, read_audio, silent_copy, write_wav
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A clip made ready.
+
+    Attributes:
+        clip: its id.
+        digest: sha256 over text, video and audio bytes; empty if ``problem``.
+        duration: of the video in seconds. fps: of the video.
+        problem: why its video cannot be used; truth_problem: why its sound cannot.
+    """
+
+    clip: str
+    digest: str = ""
+    duration: float = 0.0
+    fps: float = 0.0
+    problem: str = ""
+    truth_problem: str = ""
+
+
+def video_file(work: Path, digest: str) -> Path:
+    """Where the silent video of a clip lies."""
+    return work / f"{digest[:24]}.mkv"
+
+
+def sound_file(work: Path, digest: str) -> Path:
+    """Where the sound of a clip lies (mono float32 wav at 16 kHz on the video's clock)."""
+    return work / f"{digest[:24]}.wav"
+
+
+def prepare(
+    clips: Iterable[Clip], work: Path, workers: int, timeout: float, done: Callable[[Prepared], None]
+) -> dict[str, Prepared]:
+    """Make every clip ready under ``work``; files that are there already are kept."""
+    work.mkdir(parents=True, exist_ok=True)
+    ready: dict[str, Prepared] = {}
+    for (clip, _), result in each(_prepare, ((c, work) for c in clips), workers=workers, timeout=timeout):
+        if isinstance(result, Crash):
+            result = Prepared(clip.id, problem=f"{clip.video}: {result.reason}")
+        ready[clip.id] = result
+        done(result)
+    return ready
+
+
+def _prepare(task: tuple[Clip, Path]) -> Prepared:
+    clip, work = task
+    try:
+        if not clip.text.strip():
+            raise DubbenchError(f"clip {clip.id} has no text")
+        info = probe(clip.video)
+        digest = _digest(clip)
+        if not video_file(work, digest).exists():
+            silent_copy(clip.video, video_file(work, digest))
+    except DubbenchError as error:
+        return Prepared(clip.id, problem=one_line(error))
+    truth_problem = ""
+    if clip.audio is None:
+        truth_problem = f"clip {clip.id} has no ground-truth sound"
+    elif not sound_file(work, digest).exists():
+        try:
+            write_wav(sound_file(work, digest), read_audio(clip.audio), RATE)
+        except DubbenchError as error:
+            truth_problem = one_line(error)
+    return Prepared(clip.id, digest, info.duration, info.fps, truth_problem=truth_problem)
+
+
+def _digest(clip: Clip) -> str:
+    total = hashlib.sha256(clip.text.encode())
+    for path in dict.fromkeys([clip.video, clip.audio]):
+        if path is not None and path.is_file():
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()

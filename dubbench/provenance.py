@@ -1,0 +1,74 @@
+"""Where a number comes from: code, packages, hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+
+import dubbench
+
+
+def code() -> dict[str, str]:
+    """Version of dubbench and, in a git checkout, its commit and whether files were changed (``dirty``)."""
+    found = {"dubbench": dubbench.__version__, "python": platform.python_version()}
+    folder = Path(dubbench.__file__).resolve().parent
+    if (folder.parent / ".git").exists():
+        commit = _git(folder, "rev-parse", "HEAD")
+        if commit:
+            found["commit"] = commit
+            found["dirty"] = "yes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "no"
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def packages() -> dict[str, str]:
+    """Name -> version of everything installed beside us: what a metric imports may change its numbers."""
+    return dict(sorted((d.metadata["Name"], d.version) for d in distributions() if d.metadata["Name"]))
+
+
+def package_version(name: str) -> str:
+    """Version of one installed package, ``absent`` if it is not there. For recipes."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def hardware(device: str) -> dict[str, str]:
+    """Processor, cores, memory and the accelerator in use: the hardware class of RTF."""
+    found = {"machine": platform.machine(), "cpu": _cpu(), "cores": str(os.cpu_count() or 0), "memory": _memory()}
+    torch = sys.modules.get("torch")
+    if device.startswith("cuda") and torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return {**found, "device": device}
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def _memory() -> str:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return "unknown"
+    return f"{size / 2**30:.0f} GiB"

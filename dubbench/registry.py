@@ -1,0 +1,245 @@
+"""Systems, metrics and data sets by name, ours and other packages', found through entry points.
+
+Nothing is imported before it is used. A plugin is a package with an entry point in one of the groups
+``dubbench.systems``, ``dubbench.metrics``, ``dubbench.datasets`` (see ``docs/adding-a-system.md``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from dubbench.errors import DubbenchError, one_line
+from dubbench.metric import Metric
+from dubbench.system import System
+
+Group = Literal["systems", "metrics", "datasets"]
+
+
+@cache
+def _entries(group: Group) -> dict[str, EntryPoint]:
+    """Name -> entry point.
+
+    Raises:
+        DubbenchError: two packages register one name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=f"dubbench.{group}"), key=lambda e: (e.name, e.value)):
+        other = found.get(entry.name)
+        if other is not None and other.value != entry.value:
+            raise DubbenchError(
+                f"{group[:-1]} {entry.name!r} is registered twice: by {_package(other)} ({other.value}) and by "
+                f"{_package(entry)} ({entry.value}); uninstall one of them"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unknown package"
+
+
+def names(group: Group) -> list[str]:
+    """All registered names, sorted; nothing is imported."""
+    return list(_entries(group))
+
+
+def origin(group: Group, name: str) -> str:
+    """``package: module:attribute`` behind a name."""
+    entry = _find(group, name)
+    return f"{_package(entry)}: {entry.value}"
+
+
+def factory(group: Group, name: str) -> Any:
+    """The class or function behind a name, imported now.
+
+    Raises:
+        DubbenchError: unknown name (with what was probably meant), or a plugin that fails on import.
+    """
+    entry = _find(group, name)
+    try:
+        return entry.load()
+    except Exception as error:
+        raise DubbenchError(
+            f"{group[:-1]} {name!r} from {_package(entry)} ({entry.value}) cannot be imported: {one_line(error)}"
+        ) from error
+
+
+def _find(group: Group, name: str) -> EntryPoint:
+    entries = _entries(group)
+    if name in entries:
+        return entries[name]
+    close = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise DubbenchError(f"no {group[:-1]} named {name!r}{hint} (dubbench {_VERB[group]} lists them)")
+
+
+_VERB = {"systems": "systems", "metrics": "metrics", "datasets": "data list"}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A system as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
+
+    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``.
+    Arguments are numbers, ``true``/``false``, specs, or text; text with ``,()=`` in it goes in quotes.
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    label: str = ""
+
+    def __str__(self) -> str:
+        parts = [_show(a) for a in self.args] + [f"{k}={_show(v)}" for k, v in self.kwargs]
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and (not value or re.search(r"[,()=\"]", value) or value != value.strip()):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
+
+
+_TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([(),=])|([^"(),=]+))')
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse a system spec.
+
+    Raises:
+        DubbenchError: not of the form ``[label=]name[(argument, key=value, ...)]``.
+    """
+    tokens: list[tuple[str, str]] = []
+    for match in _TOKEN.finditer(text):
+        quoted, mark, word = match.groups()
+        if mark:
+            tokens.append((mark, mark))
+        elif quoted is not None:
+            tokens.append(("text", re.sub(r"\\(.)", r"\1", quoted)))
+        elif word.strip():
+            tokens.append(("word", word.strip()))
+    position = 0
+
+    def fail(what: str) -> DubbenchError:
+        return DubbenchError(f"system {text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
+
+    def peek(ahead: int = 0) -> str:
+        return tokens[position + ahead][0] if position + ahead < len(tokens) else "end"
+
+    def take(kind: str) -> str:
+        nonlocal position
+        if peek() != kind:
+            raise fail(f"expected {kind!r}, found {peek()!r}")
+        position += 1
+        return tokens[position - 1][1]
+
+    def spec() -> Spec:
+        name = take("word")
+        if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
+            raise fail(f"{name!r} is not a name")
+        args: list[Any] = []
+        kwargs: list[tuple[str, Any]] = []
+        if peek() == "(":
+            take("(")
+            while peek() != ")":
+                if peek() == "word" and peek(1) == "=":
+                    key = take("word")
+                    take("=")
+                    kwargs.append((key, value()))
+                else:
+                    args.append(value())
+                if peek() != ")":
+                    take(",")
+            take(")")
+        return Spec(name, tuple(args), tuple(kwargs))
+
+    def value() -> Any:
+        if peek() == "text":
+            return take("text")
+        if peek() == "word" and peek(1) == "(":
+            return spec()
+        return _plain(take("word"))
+
+    label = ""
+    if peek() in ("word", "text") and peek(1) == "=":
+        label = take(peek())
+        take("=")
+    result = spec()
+    if peek() != "end":
+        raise fail(f"something is left over after {result}")
+    return Spec(result.name, result.args, result.kwargs, label)
+
+
+def _plain(word: str) -> Any:
+    if word in ("true", "false"):
+        return word == "true"
+    for number in (int, float):
+        try:
+            return number(word)
+        except ValueError:
+            continue
+    return word
+
+
+def make_system(spec: Spec) -> System:
+    """Create a system (nothing is loaded yet).
+
+    A factory with ``wraps = True`` takes another system first, given as a spec.
+
+    Raises:
+        DubbenchError: unknown name, options that do not fit, or a plugin that raises.
+    """
+    make = factory("systems", spec.name)
+    args = list(spec.args)
+    if getattr(make, "wraps", False):
+        if not args:
+            raise DubbenchError(f"system {spec.name!r} wraps another one: write {spec.name}(SYSTEM)")
+        args[0] = make_system(args[0] if isinstance(args[0], Spec) else parse_spec(str(args[0])))
+    try:
+        system = make(*args, **dict(spec.kwargs))
+    except DubbenchError:
+        raise
+    except Exception as error:
+        raise DubbenchError(f"system {str(spec)!r} cannot be created: {one_line(error)}") from error
+    if not isinstance(system, System):
+        raise DubbenchError(
+            f"system {spec.name!r} ({origin('systems', spec.name)}) lacks one of info, load, dub, close; "
+            "see dubbench.system.System"
+        )
+    return system
+
+
+def make_metric(name: str) -> Metric:
+    """Create a metric (nothing is loaded yet).
+
+    Raises:
+        DubbenchError: unknown name, or a plugin that raises or does not keep the protocol.
+    """
+    try:
+        metric = factory("metrics", name)()
+    except DubbenchError:
+        raise
+    except Exception as error:
+        raise DubbenchError(f"metric {name!r} cannot be created: {one_line(error)}") from error
+    if not isinstance(metric, Metric):
+        raise DubbenchError(
+            f"metric {name!r} ({origin('metrics', name)}) lacks one of info, columns, load, score, failed; "
+            "see dubbench.metric.Metric"
+        )
+    return metric
+
+
+def metrics_of(profile: str) -> Iterator[tuple[str, Metric]]:
+    """The metrics that belong to a profile, by name."""
+    for name in names("metrics"):
+        metric = make_metric(name)
+        if profile in metric.info.profiles:
+            yield name, metric

@@ -1,0 +1,151 @@
+"""Dubs to scores: a clip at a time, all systems and metrics of it together, so that each file is decoded once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dubbench.clip import Clip
+from dubbench.engine import Crash, each
+from dubbench.errors import one_line
+from dubbench.identity import digest
+from dubbench.media import RATE, read_audio, read_audio_native
+from dubbench.metric import Item, Metric, Stats, Unscored
+from dubbench.registry import make_metric
+from dubbench.sound import Sound
+from dubbench.store import ClipRow, DubRow, Journal, ScoreRow
+from dubbench.synthesis import resolve_device
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One dub to score: the system's label, its wav (None if the dub failed), why, and the metrics still wanted
+    with the keys under which their scores are kept."""
+
+    system: str
+    wav: Path | None
+    reason: str
+    wanted: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One clip to score with all its dubs. ``truth`` and ``reference`` are wavs at 16 kHz, None where there is none."""
+
+    clip: Clip
+    duration: float
+    fps: float
+    truth: Path | None
+    truth_problem: str
+    reference: Path | None
+    jobs: tuple[Job, ...]
+    device: str
+
+
+def score_key(signature: str, recipe_digest: str, clip: ClipRow, dub: DubRow) -> str:
+    """What a score depends on: the whole recipe, the clip (text, video, truth), the reference, the dub's bytes."""
+    return digest(
+        [signature, recipe_digest, clip.digest or clip.id, clip.reference_digest, dub.digest or f"no dub: {dub.reason}"]
+    )[:32]
+
+
+def score(
+    work: Sequence[Work],
+    journal: Journal,
+    *,
+    workers: int,
+    timeout: float,
+    done: Callable[[Work, list[ScoreRow]], None],
+) -> None:
+    """Score every clip and write each result to the journal as it comes.
+
+    A clip whose process hangs or dies is tried again a metric at a time, so that one bad metric takes no other along.
+    """
+    retry: list[Work] = []
+    for item, result in each(_score, work, workers=workers, timeout=timeout):
+        if isinstance(result, Crash):
+            retry.append(item)
+            continue
+        journal.append(result)
+        done(item, result)
+    collected: dict[str, list[ScoreRow]] = {}
+    singles = [single for item in retry for single in _split(item)]
+    for item, result in each(_score, singles, workers=workers, timeout=timeout) if singles else ():
+        if isinstance(result, Crash):
+            job = item.jobs[0]
+            metric, key = job.wanted[0]
+            row = ScoreRow(
+                system=job.system, clip=item.clip.id, metric=metric, key=key, reason=result.reason, error=True
+            )
+            result = [row]
+        journal.append(result)
+        collected.setdefault(item.clip.id, []).extend(result)
+    for item in retry:
+        done(item, collected[item.clip.id])
+
+
+def _split(work: Work) -> Iterator[Work]:
+    for job in work.jobs:
+        for pair in job.wanted:
+            yield replace(work, jobs=(replace(job, wanted=(pair,)),))
+
+
+_metrics: dict[str, Metric | str] = {}
+
+
+def _metric(name: str, device: str) -> Metric | str:
+    """A loaded metric, or why it cannot be loaded; remembered for the life of the process."""
+    if name not in _metrics:
+        try:
+            metric = make_metric(name)
+            metric.load(resolve_device(device) if device == "auto" else device)
+            _metrics[name] = metric
+        except Exception as error:
+            _metrics[name] = f"the metric cannot be loaded: {one_line(error)}"
+    return _metrics[name]
+
+
+def _score(work: Work) -> list[ScoreRow]:
+    """In a worker: all rows of one clip."""
+    truth = Sound(read_audio(work.truth), RATE) if work.truth else None
+    reference = truth if work.reference == work.truth else None
+    if work.reference and reference is None:
+        reference = Sound(read_audio(work.reference), RATE)
+    rows = []
+    for job in work.jobs:
+        item: Item | None = None
+        if job.wav is not None:
+            item = Item(work.clip, Sound(*read_audio_native(job.wav)), truth, reference, work.duration, work.fps)
+        for name, key in job.wanted:
+            rows.append(_row(work, job, name, key, item))
+    return rows
+
+
+def _row(work: Work, job: Job, name: str, key: str, item: Item | None) -> ScoreRow:
+    row = ScoreRow(system=job.system, clip=work.clip.id, metric=name, key=key)
+    metric = _metric(name, work.device)
+    if isinstance(metric, str):
+        return row.model_copy(update={"reason": metric, "error": True})
+    try:
+        if item is None:
+            stats: Stats | Unscored = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
+        elif "truth" in metric.info.needs and item.truth is None:
+            stats = Unscored(f"no ground truth: {work.truth_problem}")
+        elif "reference" in metric.info.needs and item.reference is None:
+            stats = Unscored("no reference voice")
+        else:
+            stats = metric.score(item)
+    except Exception as error:
+        return row.model_copy(update={"reason": one_line(error), "error": True})
+    if isinstance(stats, Unscored):
+        return row.model_copy(update={"reason": stats.reason})
+    return row.model_copy(update=_checked(stats))
+
+
+def _checked(stats: Mapping[str, float]) -> dict[str, object]:
+    bad = sorted(name for name, value in stats.items() if not math.isfinite(value))
+    if bad:
+        return {"reason": f"the metric gave NaN or Inf for {', '.join(bad)}", "error": True}
+    return {"stats": {name: float(value) for name, value in stats.items()}}
