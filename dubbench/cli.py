@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
+import click
 import typer
 
 from dubbench.errors import DubbenchError
@@ -304,16 +305,20 @@ def _print(value: Any, as_json: bool) -> None:
 def main() -> None:
     """Entry point: one line for what a user can mend, 130 for Ctrl-C."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except DubbenchError as error:
-        typer.echo(f"dubbench: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("dubbench: interrupted; nothing is lost, the same command goes on from here", err=True)
-        sys.exit(130)
+        _fail(str(error), 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing is lost, the same command goes on from here", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        typer.echo(
-            f"dubbench: {place}{error.strerror or error}; what was done is kept, the same command goes on", err=True
-        )
-        sys.exit(2)
+        _fail(f"{place}{error.strerror or error}; what was done is kept, the same command goes on from here", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"dubbench: {message}", err=True)
+    sys.exit(code)

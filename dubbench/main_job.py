@@ -11,7 +11,7 @@ from dubbench.bench import Cell, Machine
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
 from dubbench.registry import Spec, factory, make_metric, metrics_of, parse_spec
-from dubbench.store import DubRow, Manifest, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
+from dubbench.store import DubRow, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
 
 SUITES: dict[str, tuple[tuple[str, str], ...]] = {
     "paper": (("chem", "1.0"), ("chem", "2.0"), ("grid", "1.0"), ("grid", "2.0")),
@@ -48,8 +48,7 @@ def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
 
 def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Outcome:
     """Plan, dub, score, board."""
-    manifest, dubs, scores = _work(cell, roots, specs, out, machine)
-    return _finish([out], out / "board", [(dubs, scores)])
+    return _finish([out], out / "board", [_work(cell, roots, specs, out, machine)])
 
 
 def run_suite(
@@ -73,9 +72,8 @@ def run_suite(
             missing.append(f"{dataset} {setting}: {error}")
             continue
         folder = out / slug(f"{dataset}-{setting}")
-        _, dubs, scores = _work(replace(cell, dataset=dataset, setting=setting), roots, specs, folder, machine)
+        results.append(_work(replace(cell, dataset=dataset, setting=setting), roots, specs, folder, machine))
         done.append(folder)
-        results.append((dubs, scores))
     if not done:
         raise DubbenchError(f"suite {name}: no cell's data is here; " + "; ".join(missing))
     return replace(_finish(done, out / "board", results, missing), missing=tuple(missing))
@@ -83,10 +81,10 @@ def run_suite(
 
 def _work(
     cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
-) -> tuple[Manifest, list[DubRow], list[ScoreRow]]:
+) -> tuple[list[DubRow], list[ScoreRow]]:
     manifest = bench.plan(open_dataset(cell.dataset, roots), cell, specs, out, machine)
     dubs = bench.synth(out, manifest, machine)
-    return manifest, dubs, bench.score_run(out, manifest, dubs, machine)
+    return dubs, bench.score_run(out, manifest, dubs, machine)
 
 
 def rescore(

@@ -1,0 +1,30 @@
+# `make run` and `make test` set up .venv by themselves; PYTHON picks another interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint types all clean
+
+run: $(VENV)/.ready
+	$(BIN)/dubbench run --out runs/quick
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The type checker reads the package as it is installed, with systems/, metrics/ and leaderboards/ inside it.
+types: $(VENV)/.ready
+	rm -rf build/lib && $(BIN)/python -c "from setuptools import setup; setup()" -q build_py
+	cd build/lib && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p dubbench
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip "setuptools<81" wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs
