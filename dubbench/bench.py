@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dubbench.clip import Clip
-from dubbench.datasets.base import Dataset, select
+from dubbench.datasets.base import Dataset
+from dubbench.datasets.selection import Selection, select
 from dubbench.errors import DubbenchError, one_line
-from dubbench.identity import clip_seed, digest, file_digest, info_digest, rows_digest, signature
+from dubbench.identity import clip_seed, file_digest, info_digest, rows_digest, signature
 from dubbench.media import RATE, read_audio, write_wav
 from dubbench.prepare import Prepared, prepare, sound_file, video_file
 from dubbench.progress import progress
@@ -68,10 +69,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
     systems = _systems(specs)
     metrics = _metric_entries(cell)
     chosen = select(data, cell.split)
-    notes = [*chosen.notes]
-    if not chosen.clips:
-        raise DubbenchError(f"{data.root}: no clip of split {cell.split!r} there")
-    clips = limited(chosen.clips, cell.limit)
+    clips = select(data, cell.split, cell.limit).clips
     pairing = (
         load_table(cell.pairing, clips, chosen.clips)
         if cell.pairing
@@ -101,7 +99,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         clips=rows,
         systems=systems,
         metrics=metrics,
-        notes=tuple(notes),
+        notes=tuple(_notes(data, chosen)),
         code=code(),
         packages=packages(),
         hardware=hardware(device),
@@ -111,11 +109,14 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
     return manifest
 
 
-def limited(clips: Sequence[Clip], limit: int | None) -> list[Clip]:
-    """At most ``limit`` clips, spread over the data set by the digest of their ids, sorted by id."""
-    if limit is None or limit >= len(clips):
-        return list(clips)
-    return sorted(sorted(clips, key=lambda c: digest(c.id))[:limit], key=lambda c: c.id)
+def _notes(data: Dataset, chosen: Selection) -> list[str]:
+    """What a reader of the board must know of the selection: where the split comes from, what could not be used."""
+    notes = [chosen.note] if chosen.note else []
+    problems = data.problems()
+    notes += [f"not a clip: {p.clip}: {p.what}" for p in problems[:20]]
+    if len(problems) > 20:
+        notes.append(f"… and {len(problems) - 20} more (dubbench data check {data.info.name})")
+    return notes
 
 
 def _systems(specs: Sequence[Spec]) -> dict[str, SystemEntry]:

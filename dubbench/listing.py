@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dubbench.datasets.base import Dataset, select
+from dubbench.datasets.base import Dataset
+from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import signature
 from dubbench.registry import factory, make_metric, make_system, names, origin, parse_spec
@@ -94,7 +95,7 @@ def show_dataset(name: str, opener: Callable[[str, dict[str, Path]], Dataset], r
             "clips": len(clips),
             "speakers": len({c.speaker for c in clips}),
             "test_clips": len(chosen.clips),
-            "notes": list(chosen.notes),
+            "note": chosen.note,
             "problems": len(data.problems()),
         }
     except DubbenchError as error:

@@ -1,0 +1,30 @@
+"""A metric that measures level, and one that breaks."""
+
+import numpy as np
+
+from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+
+
+class Level(MetricBase):
+    """RMS level in dB full scale."""
+
+    info = MetricInfo(name="example-level", recipe="level/rms", profiles=frozenset({"example"}))
+    columns = (Column(name="level", direction="none", aggregate=Mean(value="db"), unit="dB"),)
+
+    def score(self, item: Item) -> Stats | Unscored:
+        power = float(np.mean(item.dub.samples**2))
+        if power == 0:
+            return Unscored("digital silence has no level")
+        return {"db": 10 * np.log10(power)}
+
+
+class BadMetric(MetricBase):
+    """Raises on one clip and gives NaN on another."""
+
+    info = MetricInfo(name="example-bad-metric", recipe="bad/metric", profiles=frozenset({"example"}))
+    columns = (Column(name="bad", direction="up", aggregate=Mean(value="x")),)
+
+    def score(self, item: Item) -> Stats | Unscored:
+        if item.clip.id.endswith("1"):
+            raise ZeroDivisionError("one over zero")
+        return {"x": float("nan") if item.clip.id.endswith("2") else 1.0}
