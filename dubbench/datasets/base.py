@@ -118,7 +118,9 @@ class DatasetBase:
             raise DubbenchError(f"{self.info.name}: no folder {self.root}; {self.how_to_get}")
         listing = self.look()
         if not listing.clips:
-            first = f" (first problem: {listing.problems[0].clip}: {listing.problems[0].what})" if listing.problems else ""
+            first = (
+                f" (first problem: {listing.problems[0].clip}: {listing.problems[0].what})" if listing.problems else ""
+            )
             raise DubbenchError(f"{self.info.name}: no clip in {self.root}{first}; {self.how_to_get}")
         return listing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from dubbench.clip import Clip
@@ -30,7 +30,7 @@ class Selection:
     """
 
     clips: list[Clip]
-    missing: list[str]
+    missing: list[str] = field(repr=False)
     note: str
 
     @property
@@ -84,9 +84,7 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
         path = Path(split).expanduser()
         if not path.is_file():
             known = ["all", "random:SHARE:SEED", *(n for n in _USUAL if n == "test" or dataset.split(n) is not None)]
-            raise DubbenchError(
-                f"split {split!r} of {dataset.info.name}: neither a file nor one of {', '.join(known)}"
-            )
+            raise DubbenchError(f"split {split!r} of {dataset.info.name}: neither a file nor one of {', '.join(known)}")
         lines = [known_id(line, clips) for line in read_ids(path)]
         listed = list(dict.fromkeys(lines))
         twice = len(lines) - len(listed)
@@ -145,6 +143,8 @@ def known_id(entry: str, known: Container[str] = ()) -> str:
     """
     path = PurePosixPath(as_id(entry).replace("\\", "/"))
     stem = path.stem if path.suffix[1:].lower() in _EXTENSIONS else path.name
-    spellings = [stem if stem.startswith(f"{folder}-") else f"{folder}-{stem}" for folder in reversed(path.parent.parts)]
+    spellings = [
+        stem if stem.startswith(f"{folder}-") else f"{folder}-{stem}" for folder in reversed(path.parent.parts)
+    ]
     spellings += [stem, path.name]
     return next((spelling for spelling in spellings if spelling in known), spellings[0])
