@@ -83,7 +83,12 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
             needed[reference.clip] = by_id[reference.clip]
     with progress("preparing clips", len(needed)) as advance:
         ready = prepare(
-            needed.values(), out / "work", machine.workers, machine.timeout, lambda r: advance(bool(r.problem))
+            needed.values(),
+            out / "work",
+            machine.workers,
+            machine.timeout,
+            lambda r: advance(bool(r.problem)),
+            data.info.seconds,
         )
     rows = tuple(_clip_row(c, ready, pairing, others, out / "work") for c in clips)
     device = resolve_device(machine.device) if any(e.info.kind == "model" for e in systems.values()) else "cpu"

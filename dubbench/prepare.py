@@ -43,12 +43,20 @@ def sound_file(work: Path, digest: str) -> Path:
 
 
 def prepare(
-    clips: Iterable[Clip], work: Path, workers: int, timeout: float, done: Callable[[Prepared], None]
+    clips: Iterable[Clip],
+    work: Path,
+    workers: int,
+    timeout: float,
+    done: Callable[[Prepared], None],
+    seconds: float | None = None,
 ) -> dict[str, Prepared]:
-    """Make every clip ready under ``work``; files that are there already are kept."""
+    """Make every clip ready under ``work``; files that are there already are kept.
+
+    ``seconds`` is the length of every clip where the data set has one length: a shorter video is a truncated file.
+    """
     work.mkdir(parents=True, exist_ok=True)
     ready: dict[str, Prepared] = {}
-    for (clip, _), result in each(_prepare, ((c, work) for c in clips), workers=workers, timeout=timeout):
+    for (clip, _, _), result in each(_prepare, ((c, work, seconds) for c in clips), workers=workers, timeout=timeout):
         if isinstance(result, Crash):
             result = Prepared(clip.id, problem=f"{clip.video}: {result.reason}")
         ready[clip.id] = result
@@ -56,12 +64,14 @@ def prepare(
     return ready
 
 
-def _prepare(task: tuple[Clip, Path]) -> Prepared:
-    clip, work = task
+def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
+    clip, work, seconds = task
     try:
         if not clip.text.strip():
             raise DubbenchError(f"clip {clip.id} has no text")
         info = probe(clip.video)
+        if seconds is not None and info.duration < seconds - 0.25:
+            raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; get the file again")
         digest = _digest(clip)
         if not video_file(work, digest).exists():
             silent_copy(clip.video, video_file(work, digest))

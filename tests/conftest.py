@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,3 +15,35 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no real clips: the folder ../shared/data beside the checkout is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tests/plugin_pkg installed into a folder of its own."""
+    source = Path(__file__).parent / "plugin_pkg"
+    copy, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("plugins")
+    subprocess.run(["cp", "-r", f"{source}/.", str(copy)], check=True)
+    command = "pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target"
+    subprocess.run([sys.executable, "-m", *command.split(), str(target), str(copy)], check=True)
+    return target
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def dubbench(plugins: Path, tmp_path: Path) -> Command:
+    """Run the command line in an empty folder, with the example plugins installed."""
+
+    def call(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dubbench", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(plugins)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call

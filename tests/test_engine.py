@@ -1,0 +1,40 @@
+import os
+
+from engine_tasks import misbehave
+
+from dubbench.engine import Crash, each
+
+
+def test_one_bad_task_takes_no_other_along() -> None:
+    before = os.environ.get("OMP_NUM_THREADS")
+    tasks = ["a", "raise", "b", "die", "hang", "c", "threads", "d"]
+    found = dict(each(misbehave, tasks, workers=2, timeout=4, threads=1))
+    assert {k: v for k, v in found.items() if not isinstance(v, Crash)} == {
+        "a": "a",
+        "b": "b",
+        "c": "c",
+        "d": "d",
+        "threads": "1",
+    }
+    reasons = {k: v.reason for k, v in found.items() if isinstance(v, Crash)}
+    assert reasons == {
+        "raise": "ValueError: first line second line",
+        "die": "its process died (exit code 7)",
+        "hang": "no answer within 4 s",
+    }
+    assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_an_endless_source_is_read_as_needed() -> None:
+    drawn = 0
+
+    def source():  # type: ignore[no-untyped-def]
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield "x"
+
+    for count, _ in enumerate(each(misbehave, source(), workers=1, timeout=60), 1):
+        if count == 5:
+            break
+    assert drawn < 20
