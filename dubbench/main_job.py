@@ -10,6 +10,7 @@ from dubbench import bench
 from dubbench.bench import Cell, Machine
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
+from dubbench.identity import signature
 from dubbench.registry import Spec, factory, make_metric, metrics_of, parse_spec
 from dubbench.store import DubRow, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
 
@@ -96,7 +97,7 @@ def rescore(
         manifest = read_manifest(path)
         made = {name: make_metric(name) for name in metrics} if metrics else dict(metrics_of(profile))
         entries = {
-            name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=bench.signature(m.info))
+            name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
             for name, m in made.items()
         }
         manifest = manifest.model_copy(update={"metrics": entries, "profile": profile})
