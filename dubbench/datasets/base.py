@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from dubbench.clip import Clip
 from dubbench.errors import DubbenchError
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total) from the process that started the work."""
+Advance = Callable[[bool], object]
+"""Called from the starting process when one more is done; True if it failed."""
 
 
 class DatasetInfo(BaseModel):
@@ -118,10 +118,8 @@ class DatasetBase:
             raise DubbenchError(f"{self.info.name}: no folder {self.root}; {self.how_to_get}")
         listing = self.look()
         if not listing.clips:
-            first = (
-                f" (first problem: {listing.problems[0].clip}: {listing.problems[0].what})" if listing.problems else ""
-            )
-            raise DubbenchError(f"{self.info.name}: no clip in {self.root}{first}; {self.how_to_get}")
+            why = [f"{len(listing.problems):,} problems, first {p.clip}: {p.what}" for p in listing.problems[:1]]
+            raise DubbenchError("; ".join([f"{self.info.name}: no clip in {self.root}", *why, self.how_to_get]))
         return listing
 
     def clips(self) -> list[Clip]:
@@ -180,12 +178,8 @@ def unique(clips: list[Clip], where: dict[int, str]) -> Listing:
     kept: dict[str, tuple[int, Clip]] = {}
     problems = []
     for position, clip in enumerate(clips):
-        first = kept.setdefault(clip.id, (position, clip))
-        if first[0] != position:
-            problems.append(
-                Problem(
-                    clip.id,
-                    f"the clip is there twice: {where[first[0]]} is used, {where[position]} is not; remove or rename one",
-                )
-            )
+        first, _ = kept.setdefault(clip.id, (position, clip))
+        if first != position:
+            what = f"there twice: {where[first]} is used, {where[position]} is not; remove or rename one"
+            problems.append(Problem(clip.id, what))
     return Listing(sorted((clip for _, clip in kept.values()), key=lambda clip: clip.id), sorted(problems))

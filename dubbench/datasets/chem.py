@@ -59,7 +59,7 @@ class Texts:
             self.problems.append(Problem(clip, f"{first} and {where} give different texts; the first is used"))
 
 
-class Chem(DatasetBase):
+class ChemDataset(DatasetBase):
     """Chem sentence clips: videos ``<YouTube id>-<number>.mp4`` anywhere below the root, and their texts.
 
     Texts come from ``transcripts.csv``, ``.tsv`` or ``.jsonl`` (columns id and text), ``transcripts.txt`` or
@@ -116,7 +116,7 @@ class Chem(DatasetBase):
         return Listing(listing.clips, sorted(problems + listing.problems + texts.problems))
 
     def split(self, name: str) -> list[str] | None:
-        """``train``, ``val`` or ``test`` where the list is there; a listed video stands for its clips that are present."""
+        """``train``, ``val`` or ``test`` where there is a list; a listed video stands for its clips."""
         listed = self._texts.splits.get(name)
         if listed is None:
             return None

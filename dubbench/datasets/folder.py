@@ -15,7 +15,7 @@ TABLES = ("clips.csv", "clips.jsonl")
 WANTED = "clips.csv with the columns clip, speaker, text, video (optional: audio, phones, split)"
 
 
-class Folder(DatasetBase):
+class FolderDataset(DatasetBase):
     """A folder with a table of its clips.
 
     Columns: ``clip`` (a unique id), ``speaker`` (may be empty: such a clip has no reference in Setting 2.0), ``text``,
@@ -36,9 +36,7 @@ class Folder(DatasetBase):
         """Read the table; every row becomes a clip or a problem."""
         table = next((self.root / name for name in TABLES if (self.root / name).is_file()), None)
         if table is None:
-            raise DubbenchError(
-                f"folder: no table in {self.root}; it needs {WANTED}, or clips.jsonl with the same keys"
-            )
+            raise DubbenchError(f"folder: no table in {self.root}; it needs {WANTED}, or clips.jsonl")
         rows, problems = read_table(table, COLUMNS)
         inside = self.root.resolve()
         clips: list[Clip] = []

@@ -20,7 +20,8 @@ COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
 COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
 PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
 LETTERS = {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"}
-DIGITS = dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True))
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGITS = dict(zip("z123456789", _NUMBERS, strict=True))
 ADVERBS = {"a": "again", "n": "now", "p": "please", "s": "soon"}
 GRAMMAR = (COMMANDS, COLOURS, PREPOSITIONS, LETTERS, DIGITS, ADVERBS)
 """One table for each word of a sentence: letter of the clip's name -> word."""
@@ -31,7 +32,7 @@ UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 ALIGN_RATE = 25000
 """Units of an ``.align`` file in one second."""
 
-_SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
+SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
 _PREFIXED = re.compile(r"(s[0-9]{1,2})[-_](.+)", re.IGNORECASE)
 
 INFO = DatasetInfo(
@@ -70,7 +71,7 @@ def read_align(path: Path) -> list[tuple[float, float, str]]:
         raise DubbenchError(f"{path}: not an alignment of lines 'start end word' ({error})") from error
 
 
-class Grid(DatasetBase):
+class GridDataset(DatasetBase):
     """GRID in the layouts that people have.
 
     Per-speaker folders of videos of any container (``s1/bbaf2n.mpg``), Sheffield's (``s1/video/*.mpg``,
@@ -117,8 +118,8 @@ class Grid(DatasetBase):
             shown = ascii(file.relative) if strange else file.relative
             return Problem(shown, "the name is no GRID sentence such as bbaf2n.mpg; rename the file or take it away")
         folders = (self.root.resolve().name, *file.folders)
-        speaker = prefixed[1] if prefixed else next((f for f in reversed(folders) if _SPEAKER.fullmatch(f)), None)
-        if speaker is None or not _SPEAKER.fullmatch(speaker):
+        speaker = prefixed[1] if prefixed else next((f for f in reversed(folders) if SPEAKER.fullmatch(f)), None)
+        if speaker is None or not SPEAKER.fullmatch(speaker):
             return Problem(file.relative, "the speaker is unknown; put the file into a folder named s1 … s34")
         speaker = speaker.lower()
         return Clip(f"{speaker}-{name.lower()}", self.info.name, speaker, text, file.path, file.path)

@@ -43,14 +43,14 @@ def list_digest(ids: Iterable[str]) -> str:
 
 
 def hashed_split(name: str, ids: Iterable[str]) -> list[str]:
-    """``test``: about a tenth of ``ids``, by a hash of each; ``train``: the others. Independent of which are present."""
+    """``test``: about a tenth of ``ids``, by a hash of each; ``train``: the others. Others present change nothing."""
     return [clip for clip in ids if (place(clip, SEED) < TEST_SHARE) == (name == "test")]
 
 
 class PublishedLists:
-    """The published lists, if their files (``.txt`` or ``.txt.gz``) lie in ``root``, ``root/splits`` or ``root/../splits``.
+    """The published lists, if their files lie in ``root``, ``root/splits`` or ``root/../splits``.
 
-    They are read in any notation `dubbench.datasets.selection.known_id` understands.
+    They may be gzipped (``.txt.gz``) and are read in any notation `dubbench.datasets.selection.known_id` understands.
     """
 
     def __init__(self, root: Path) -> None:

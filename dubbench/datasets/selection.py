@@ -91,7 +91,7 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
     present = [clip for clip in listed if clip in clips]
     missing = [clip for clip in listed if clip not in clips]
     if split == "test" and not present:
-        said = f"none of the {len(listed):,} test clips of {dataset.info.name} is present: all {len(clips):,} clips are used"
+        said = f"none of the {len(listed):,} test clips is present: all {len(clips):,} clips are used"
         return list(clips), [], "; ".join(filter(None, [note, said]))
     notes = [note]
     if missing:

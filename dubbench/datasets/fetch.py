@@ -1,0 +1,171 @@
+"""Files over HTTP: resumed where they broke off, held against their digest, put in place only when whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dubbench.errors import DubbenchError
+
+Bytes = Callable[[str, int, int], object]
+"""Called with (name, bytes there, bytes in all; 0 if unknown) while a file comes in."""
+
+TRIES = 5
+CHUNK = 1 << 18
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file to fetch: its name, address, size in bytes (0 if unknown) and digest (``md5:…``, ``sha256:…`` or "")."""
+
+    name: str
+    url: str
+    size: int = 0
+    digest: str = ""
+
+
+def read_url(url: str, limit: int = 1 << 24) -> bytes:
+    """A small file as bytes.
+
+    Raises:
+        DubbenchError: unreachable, refused, or larger than ``limit``.
+    """
+    try:
+        with _open(url) as answer:
+            body: bytes = answer.read(limit + 1)
+    except (OSError, http.client.HTTPException) as error:
+        raise unreachable(url, error) from error
+    if len(body) > limit:
+        raise DubbenchError(f"{url}: answer of more than {limit:,} bytes; is the address right?")
+    return body
+
+
+def fetch(remote: Remote, target: Path, progress: Bytes | None = None, wait: float = 1.0) -> None:
+    """Bring ``remote`` to ``target``; nothing is done if it is there with the right digest.
+
+    What has come so far lies in ``target`` + ``.part`` and is continued, in this call (up to 5 attempts in a row
+    without a byte, with pauses) and in later ones.
+
+    Args:
+        remote: what to fetch.
+        target: where to; appears only when whole.
+        progress: told of the bytes.
+        wait: seconds before the second attempt; doubled for each further one.
+
+    Raises:
+        DubbenchError: unreachable, refused, broken off too often, wrong size or digest, or the disk is full.
+    """
+    if target.is_file() and _right(remote, target):
+        return
+    part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    continued = part.is_file()
+    _transfer(remote, part, progress, wait)
+    if not _right(remote, part):
+        part.unlink()
+        if not continued:
+            raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
+        _transfer(remote, part, progress, wait)  # the old part may have been of another file
+        if not _right(remote, part):
+            part.unlink()
+            raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
+    part.replace(target)
+
+
+def _right(remote: Remote, path: Path) -> bool:
+    if remote.size and path.stat().st_size != remote.size:
+        return False
+    if not remote.digest:
+        return True
+    kind, _, value = remote.digest.partition(":")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest() == value
+
+
+def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -> None:
+    """Append to ``part`` until the server has no more."""
+    failures, came = 0, False
+    while True:
+        have = part.stat().st_size if part.is_file() else 0
+        if remote.size and have > remote.size:
+            part.unlink()
+            have = 0
+        if remote.size and have == remote.size:
+            return
+        free, needed = shutil.disk_usage(part.parent).free, remote.size - have
+        if needed > free:
+            raise DubbenchError(f"{part.parent}: {free / 1e9:.1f} GB free of {needed / 1e9:.1f} GB needed; make room")
+        try:
+            total = _append(remote, part, have, progress)
+            if part.stat().st_size >= total:
+                return
+            reason: Exception = ConnectionError(f"broken off at {part.stat().st_size:,} of {total:,} bytes")
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise DubbenchError(f"{part}: the disk is full; make room and run the same command again") from error
+            if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError) and error.filename:
+                raise DubbenchError(f"{error.filename}: {error.strerror}; choose another folder") from error
+            if _hopeless(error, came):
+                raise unreachable(remote.url, error) from error
+            if isinstance(error, urllib.error.HTTPError) and error.code == 416:
+                part.unlink(missing_ok=True)
+            reason = error
+        grown = (part.stat().st_size if part.is_file() else 0) > have
+        came |= grown
+        failures = 1 if grown else failures + 1
+        if failures >= TRIES:
+            raise unreachable(remote.url, reason) from reason
+        time.sleep(wait * 2 ** (failures - 1))
+
+
+def _append(remote: Remote, part: Path, have: int, progress: Bytes | None) -> int:
+    """One request; returns how long ``part`` should be then."""
+    with _open(remote.url, have) as answer:
+        if answer.status != 206:
+            have = 0  # the server sends the whole file
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else 0
+        with part.open("ab" if have else "wb") as file:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                if progress is not None:
+                    progress(remote.name, have, remote.size or total)
+    return remote.size or total
+
+
+def _open(url: str, start: int = 0) -> Any:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise DubbenchError(f"{url}: not an http address")
+    request = urllib.request.Request(url, headers={"User-Agent": "dubbench"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    return urllib.request.urlopen(request, timeout=TIMEOUT)
+
+
+def _hopeless(error: Exception, came: bool) -> bool:
+    """Whether another attempt cannot help: no such file, not allowed, no network (nothing ``came`` so far)."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code < 500 and error.code not in (408, 416, 429)
+    return isinstance(error, urllib.error.URLError) and not isinstance(error.reason, TimeoutError) and not came
+
+
+def unreachable(url: str, error: Exception) -> DubbenchError:
+    """The one line for a server that does not answer, or says no."""
+    host = urlsplit(url).netloc
+    if isinstance(error, urllib.error.HTTPError):
+        return DubbenchError(f"{url}: {host} answered {error.code} {error.reason}; try again later")
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return DubbenchError(f"{url}: {host} cannot be reached ({why}); check the network, then run the same command again")
