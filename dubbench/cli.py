@@ -270,6 +270,35 @@ def data_check(
     raise typer.Exit(3 if problems else 0)
 
 
+@data_app.command("prepare")
+def data_prepare(
+    dataset: Annotated[str, typer.Argument(help="toon: make it; chem: cut sentence clips out of lectures.")] = "toon",
+    root: Annotated[Path | None, typer.Option(help="Where the prepared data set goes.")] = None,
+    source: Annotated[Path | None, typer.Option(help="chem: folder with intervals/<id>/cut-N.mp4 or videos/.")] = None,
+    table: Annotated[Path | None, typer.Option(help="chem: CSV, TSV or JSONL with id, start, end, text.")] = None,
+    workers: WorkersOption = 0,
+) -> None:
+    """Make a data set ready: the embedded corpus, or Chem's sentence clips. Goes on where it was."""
+    from dubbench.listing import prepare_dataset
+
+    problems = prepare_dataset(dataset, root, source, table, workers or os.cpu_count() or 1)
+    for problem in problems:
+        typer.echo(f"{problem.clip}: {problem.what}", err=True)
+    raise typer.Exit(3 if problems else 0)
+
+
+@data_app.command("download")
+def data_download(
+    dataset: Annotated[str, typer.Argument(help="grid, or chem (lists and instructions).")],
+    root: Annotated[Path | None, typer.Option(help="Where it goes [default: the data set's usual place].")] = None,
+    speaker: Annotated[list[str] | None, typer.Option(help="grid: only this speaker; repeat.")] = None,
+) -> None:
+    """Fetch a data set; the licence and the sizes are said first. Goes on where it was."""
+    from dubbench.listing import download_dataset
+
+    download_dataset(dataset, root, speaker)
+
+
 def _with_truth(texts: Any) -> list[Any]:
     from dubbench.registry import parse_spec
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dubbench.datasets.base import Dataset
+from dubbench.datasets.base import Dataset, Problem
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import signature
@@ -110,9 +110,59 @@ def check_dataset(data: Dataset, split: str, workers: int) -> tuple[Row, int]:
 
     chosen = select(data, split)
     with progress("checking clips", len(chosen.clips)) as advance:
-        problems = [*data.problems(), *check(chosen.clips, workers, lambda bad: advance(bad))]
+        problems = [*data.problems(), *check(chosen.clips, workers, advance, data.info.seconds)]
     report = {**summary(data, chosen.clips), "problems": [f"{p.clip}: {p.what}" for p in problems]}
     return report, len(problems)
+
+
+def prepare_dataset(
+    name: str, root: Path | None, source: Path | None, table: Path | None, workers: int
+) -> list[Problem]:
+    """Make the embedded corpus, or cut Chem's sentence clips; returns what could not be made.
+
+    Raises:
+        DubbenchError: a data set that needs no preparing, or something to prepare it from is missing.
+    """
+    if name == "toon":
+        factory("datasets", name)(root).clips()
+        return []
+    if name == "chem":
+        if source is None or table is None:
+            raise DubbenchError(
+                "chem is cut out of lectures: give --source FOLDER and --table FILE (id,start,end,text)"
+            )
+        from dubbench.datasets.base import usual_root
+        from dubbench.datasets.chem_cut import prepare
+        from dubbench.datasets.table import read_table
+        from dubbench.progress import progress
+
+        count = len(read_table(table, ("id", "start", "end", "text"))[0])
+        with progress("cutting clips", count) as advance:
+            return prepare(source, table, root or usual_root(name), workers, advance)
+    raise DubbenchError(f"{name} needs no preparing: give its folder with --root")
+
+
+def download_dataset(name: str, root: Path | None, speakers: list[str] | None) -> None:
+    """Fetch GRID, or write down how Chem is put together.
+
+    Raises:
+        DubbenchError: nothing to fetch for that data set, or the fetching failed.
+    """
+    from dubbench.datasets.base import usual_root
+
+    target = root or usual_root(name)
+    if name == "grid":
+        from dubbench.datasets.download import download_grid
+        from dubbench.progress import transfer
+
+        with transfer() as told:
+            download_grid(target, speakers, print, told)
+    elif name == "chem":
+        from dubbench.datasets.download import download_chem
+
+        download_chem(target)
+    else:
+        raise DubbenchError(f"{name}: there is nothing to download; grid and chem can be")
 
 
 EXTRAS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -75,3 +75,21 @@ def _lines(what: str, total: int) -> Iterator[Advance]:
             say()
 
     yield advance
+
+
+@contextmanager
+def transfer() -> Iterator[Callable[[str, int, int], None]]:
+    """Show bytes arriving: call with (name, bytes so far, bytes in all)."""
+    last = 0.0
+    tty = sys.stderr.isatty()
+
+    def told(name: str, have: int, size: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < (0.2 if tty else 10) and have < size:
+            return
+        last = now
+        text = f"{name}: {have / 1e6:.1f} of {size / 1e6:.1f} MB"
+        print(f"\r{text}\x1b[K" if tty else text, end="" if tty and have < size else "\n", file=sys.stderr, flush=True)
+
+    yield told
