@@ -1,0 +1,270 @@
+"""Every number of DiFlowDubber as data: `paper`, `small` and `tiny`.
+
+Plain frozen dataclasses, so that a training machine needs torch, numpy and safetensors alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from dubbench.errors import DubbenchError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the losses: equation 9 (stage 1) and equation 7 (stage 2)."""
+
+    tts_duration: float = 0.5
+    tts_content: float = 1.0
+    tts_flow: float = 1.0
+    content: float = 1.0
+    ctc: float = 0.1
+    distill: float = 0.1
+    flow: float = 1.0
+    vt: float = 0.001
+    st: float = 0.001
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one stage is optimised (B.3): AdamW, linear warm-up over a share of all steps.
+
+    Exactly one of ``steps`` and ``epochs`` is above zero. ``batch`` is over all GPUs.
+    """
+
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    batch: int
+    steps: int = 0
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """One DiFlowDubber. Defaults are the paper's; what it leaves open is explained in ``docs/choices.md``.
+
+    Attributes:
+        name: what checkpoints call it.
+        phones: size of the phone inventory (`dubbench.systems.diflowdubber.text.PHONES`).
+        lip_dim, face_dim: width of the visual features a frame (Dl, Df).
+        speaker_dim: width of the codec's speaker vector.
+        vocab: codes in a codebook (v); the mask token of the flow has the id ``vocab``.
+        prosody, content, acoustic: number of codebooks (m, n, k).
+        frame_rate, token_rate: Hz; 25 and 80 give the fixed ratio 5:16.
+        max_length: longest sequence in tokens.
+        hidden, heads, filter, kernels, dropout: the FFT blocks, and the width of everything before the DFPA.
+        encoder_layers, decoder_layers: FFT blocks before and after the length regulator.
+        stream_dim: width E of one token stream (prosody prior, content, embedded tokens); the paper's D.
+        head_hidden: hidden width of the heads that give logits; 0 for a single linear layer.
+        dit_*: the denoiser; ``dit_modulation`` is the hidden width of the AdaLN networks, 0 for SiLU and one linear.
+        visual_kernel: kernel of the convolution that brings visual features to ``hidden``.
+        upsample_layers: convolution + group norm + Mish sets after the interpolation.
+        fapro_convnext, sync_convnext, convnext_inner, convnext_kernel: ConvNeXt V2 stacks.
+        sync_layers: cross-attention blocks of each of the two stacks.
+        sync_inner, sync_dropout, sync_self_attention: the rest of such a block.
+        attention: ``monotonic`` (softmax around a centre that only moves forward, all queries at once), ``softmax``
+            (no constraint), ``expected`` (Ma et al. 2020, recurrent over queries: slow).
+        tau: temperature of equations 2 and 4.
+        regulate: durations of equation 3 in training: ``mas`` as at inference, or the ground ``truth``.
+        teacher_durations: equation 5's teacher on its own (``predicted``) or the ground-truth (``truth``) durations.
+        flow_positions: equation 1 over ``all`` positions or the ``masked`` ones.
+        revise: whether the sampler may change a token that it has already drawn.
+        freeze_head: freeze projection and content head when a teacher is given.
+        use_vt_loss, use_st_loss, distill, ctc, fuse_prosody, fapro: the rows of Table 3. Its remaining row, no
+            pre-training, is a stage 2 trained without `Stage2.initialise`.
+        weights: of the losses.
+        tts, dub: how the stages are trained.
+    """
+
+    name: str = "paper"
+    phones: int = 40
+    lip_dim: int = 512
+    face_dim: int = 256
+    speaker_dim: int = 256
+    vocab: int = 1024
+    prosody: int = 1
+    content: int = 2
+    acoustic: int = 3
+    frame_rate: int = 25
+    token_rate: int = 80
+    max_length: int = 5000
+
+    hidden: int = 256
+    heads: int = 4
+    filter: int = 1024
+    kernels: tuple[int, int] = (9, 1)
+    dropout: float = 0.2
+    encoder_layers: int = 4
+    decoder_layers: int = 2
+    stream_dim: int = 768
+    head_hidden: int = 768
+
+    dit_dim: int = 768
+    dit_layers: int = 8
+    dit_heads: int = 8
+    dit_inner: int = 3072
+    dit_modulation: int = 0
+    dit_dropout: float = 0.0
+
+    visual_kernel: int = 3
+    upsample_layers: int = 4
+    fapro_convnext: int = 8
+    sync_convnext: int = 8
+    convnext_inner: int = 1024
+    convnext_kernel: int = 7
+    sync_layers: int = 8
+    sync_inner: int = 1024
+    sync_dropout: float = 0.1
+    sync_self_attention: bool = True
+    attention: Literal["monotonic", "softmax", "expected"] = "monotonic"
+    tau: float = 1.0
+    regulate: Literal["mas", "truth"] = "mas"
+    teacher_durations: Literal["predicted", "truth"] = "predicted"
+    flow_positions: Literal["all", "masked"] = "all"
+    revise: bool = False
+    freeze_head: bool = True
+
+    use_vt_loss: bool = True
+    use_st_loss: bool = True
+    distill: bool = True
+    ctc: bool = True
+    fuse_prosody: bool = True
+    fapro: bool = True
+
+    weights: Weights = field(default_factory=Weights)
+    tts: Training = Training(learning_rate=1e-4, warmup=0.1, weight_decay=0.01, batch=16, steps=300_000)
+    dub: Training = Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=64, epochs=200)
+
+    @property
+    def books(self) -> int:
+        """All streams of the codec: m + n + k."""
+        return self.prosody + self.content + self.acoustic
+
+    @property
+    def flow_books(self) -> int:
+        """Streams that the flow generates: m + k, prosody first."""
+        return self.prosody + self.acoustic
+
+    @property
+    def seconds(self) -> float:
+        """The longest clip."""
+        return self.max_length / self.token_rate
+
+    def tokens(self, frames: int) -> int:
+        """Token length of ``frames`` video frames, rounded half up: L = round(F · 16 / 5) at 25 and 80 Hz."""
+        return (2 * frames * self.token_rate + self.frame_rate) // (2 * self.frame_rate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-serialisable data; `from_dict` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Config:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DubbenchError: an unknown name, so that a checkpoint of another version is not read by half.
+        """
+        unknown = sorted(set(data) - {f.name for f in fields(cls)})
+        if unknown:
+            raise DubbenchError(f"configuration has unknown settings: {', '.join(unknown)}")
+        data = dict(data)
+        try:
+            for name, kind in (("weights", Weights), ("tts", Training), ("dub", Training)):
+                if isinstance(data.get(name), dict):
+                    data[name] = kind(**data[name])
+        except TypeError as error:
+            raise DubbenchError(f"configuration: {error}") from error
+        if "kernels" in data:
+            data["kernels"] = tuple(data["kernels"])
+        return cls(**data)
+
+
+PAPER = Config()
+
+SMALL = Config(
+    name="small",
+    lip_dim=160,
+    face_dim=64,
+    hidden=128,
+    filter=512,
+    kernels=(3, 1),
+    encoder_layers=2,
+    decoder_layers=1,
+    stream_dim=128,
+    head_hidden=0,
+    dit_dim=224,
+    dit_layers=5,
+    dit_heads=4,
+    dit_inner=672,
+    dit_modulation=32,
+    dit_dropout=0.1,
+    visual_kernel=5,
+    upsample_layers=2,
+    fapro_convnext=1,
+    sync_convnext=3,
+    convnext_inner=512,
+    sync_layers=2,
+    sync_inner=512,
+    tts=Training(learning_rate=5e-4, warmup=0.05, weight_decay=0.01, batch=32, steps=10_000),
+    dub=Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=32, epochs=200),
+)
+
+TINY = Config(
+    name="tiny",
+    hidden=48,
+    heads=2,
+    filter=96,
+    kernels=(3, 1),
+    dropout=0.0,
+    encoder_layers=1,
+    decoder_layers=1,
+    stream_dim=40,
+    head_hidden=0,
+    dit_dim=64,
+    dit_layers=2,
+    dit_heads=2,
+    dit_inner=128,
+    dit_modulation=16,
+    upsample_layers=1,
+    fapro_convnext=1,
+    sync_convnext=1,
+    convnext_inner=96,
+    sync_layers=1,
+    sync_inner=96,
+    sync_dropout=0.0,
+    tts=Training(learning_rate=2e-3, warmup=0.05, weight_decay=0.01, batch=4, steps=200),
+    dub=Training(learning_rate=2e-3, warmup=0.05, weight_decay=0.01, batch=4, steps=200),
+)
+
+CONFIGS = {config.name: config for config in (PAPER, SMALL, TINY)}
+
+# The rows of Table 3 (row 2, no pre-training, is a matter of training).
+ABLATIONS: dict[str, dict[str, bool]] = {
+    "no-align": {"use_vt_loss": False, "use_st_loss": False},
+    "no-vt": {"use_vt_loss": False},
+    "no-st": {"use_st_loss": False},
+    "no-distill": {"distill": False},
+    "no-ctc": {"ctc": False},
+    "no-fuse": {"fuse_prosody": False},
+    "no-fapro": {"fapro": False},
+}
+
+
+def configuration(name: str, ablation: str = "", **settings: Any) -> Config:
+    """The configuration ``name``, under a row of Table 3 and with single ``settings`` changed.
+
+    Raises:
+        DubbenchError: an unknown configuration, ablation or setting.
+    """
+    if name not in CONFIGS:
+        raise DubbenchError(f"no configuration {name!r}; there are: {', '.join(CONFIGS)}")
+    if ablation and ablation not in ABLATIONS:
+        raise DubbenchError(f"no ablation {ablation!r}; there are: {', '.join(ABLATIONS)}")
+    changes = {**ABLATIONS.get(ablation, {}), **settings}
+    unknown = sorted(set(changes) - {f.name for f in fields(Config)})
+    if unknown:
+        raise DubbenchError(f"no settings {', '.join(unknown)}; there are: {', '.join(f.name for f in fields(Config))}")
+    return replace(CONFIGS[name], **changes)
