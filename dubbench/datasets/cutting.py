@@ -137,6 +137,8 @@ def sound(cut: Cut, zero: float, length: float) -> tuple[NDArray[np.float32], in
             first = float((video.start_time or 0) * video.time_base)
             if decoder is None:
                 decoder, rate = stream.codec_context, int(stream.rate)
+                # the packets around a join belong to the segment before, which lacks them: decode them all the same
+                decoder.flags2 |= av.codec.context.Flags2.skip_manual
                 samples = np.zeros(round(length * rate), np.float32)
             elif int(stream.rate) != rate:
                 raise MediaError(f"{segment.path}: sound at {stream.rate} Hz, in the segment before at {rate} Hz")
