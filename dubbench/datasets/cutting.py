@@ -19,6 +19,8 @@ from dubbench.media import atomic
 
 FPS = 25
 RECIPE = "dubbench-cut-1"
+JITTER = 0.005
+"""Seconds by which time stamps may be off, as mp4 rounds starts to milliseconds: sound goes on without a seam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def sound(cut: Cut, zero: float, length: float) -> tuple[NDArray[np.float32], in
 
     decoder: Any = None
     rate, samples = 0, np.zeros(0, np.float32)
+    due: int | None = None
     for segment in cut.segments:
         with av.open(str(segment.path)) as container:
             if not container.streams.audio:
@@ -145,7 +148,10 @@ def sound(cut: Cut, zero: float, length: float) -> tuple[NDArray[np.float32], in
             for packet in container.demux(stream):
                 for frame in decoder.decode(packet) if packet.size else []:
                     time = segment.start + float(frame.pts * stream.time_base) - first
-                    _place(samples, frame, round((time - zero) * rate))
+                    at = round((time - zero) * rate)
+                    at = due if due is not None and abs(at - due) < JITTER * rate else at
+                    _place(samples, frame, at)
+                    due = at + frame.samples
     return samples, rate
 
 

@@ -64,7 +64,7 @@ def make_video(
         if audio is not None and sound is not None:
             samples = noise(seconds, rate) if isinstance(sound, str) else sound
             block = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
-            block.sample_rate = rate
+            block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
             output.mux(audio.encode(block))
             output.mux(audio.encode(None))
     return path
