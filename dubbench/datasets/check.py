@@ -20,7 +20,6 @@ TOGETHER = 0.1
 """Seconds by which sound and picture may end apart: GRID's originals differ by 22 ms, a lost frame by 40 ms more."""
 SILENCE = 1e-3
 """Peak below which there is nothing but silence (-60 dB of full scale)."""
-BATCH = 8
 
 
 def check(
@@ -33,36 +32,17 @@ def check(
 
     Args:
         clips: the clips.
-        workers: processes; a file that crashes or hangs the decoder costs a few clips' answers, never the check.
+        workers: processes; a file that crashes or hangs the decoder costs one clip's answer, not the check.
         progress: called after every clip, with whether something is wrong with it.
         seconds: how long every clip should be (`DatasetInfo.seconds`).
     """
     problems: list[Problem] = []
-    batches = [tuple(clips[at : at + BATCH]) for at in range(0, len(clips), BATCH)]
-    tried = each(partial(_check_all, seconds), batches, workers=workers, timeout=BATCH * 60.0)
-    lost: list[tuple[Clip, ...]] = []
-    for batch, result in tried:
-        if isinstance(result, Crash):
-            lost += [(clip,) for clip in batch]
-        else:
-            _note(batch, result, problems, progress)
-    for batch, result in each(partial(_check_all, seconds), lost, workers=workers, timeout=60.0):
-        found = [[f"{batch[0].video}: {result.reason}"]] if isinstance(result, Crash) else result
-        _note(batch, found, problems, progress)
-    return sorted(problems)
-
-
-def _note(
-    batch: Sequence[Clip], found: Sequence[Sequence[str]], problems: list[Problem], progress: Advance | None
-) -> None:
-    for clip, lines in zip(batch, found, strict=True):
+    for clip, result in each(partial(check_clip, seconds=seconds), clips, workers=workers, timeout=120.0):
+        lines = [f"{clip.video}: {result.reason}"] if isinstance(result, Crash) else result
         problems += [Problem(clip.id, line) for line in lines]
         if progress is not None:
             progress(bool(lines))
-
-
-def _check_all(seconds: float | None, clips: Sequence[Clip]) -> list[list[str]]:
-    return [check_clip(clip, seconds) for clip in clips]
+    return sorted(problems)
 
 
 def check_clip(clip: Clip, seconds: float | None = None) -> list[str]:

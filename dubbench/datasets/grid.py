@@ -109,6 +109,10 @@ class GridDataset(DatasetBase):
         listing = unique(clips, where)
         return Listing(listing.clips, sorted(problems + listing.problems))
 
+    @cached_property
+    def _root_name(self) -> str:
+        return self.root.resolve().name
+
     def _clip(self, file: Found) -> Clip | Problem:
         prefixed = _PREFIXED.fullmatch(file.stem)
         name = prefixed[2] if prefixed else file.stem
@@ -117,12 +121,12 @@ class GridDataset(DatasetBase):
             strange = id_problem(file.stem)
             shown = ascii(file.relative) if strange else file.relative
             return Problem(shown, "the name is no GRID sentence such as bbaf2n.mpg; rename the file or take it away")
-        folders = (self.root.resolve().name, *file.folders)
+        folders = (self._root_name, *file.folders)
         speaker = prefixed[1] if prefixed else next((f for f in reversed(folders) if SPEAKER.fullmatch(f)), None)
         if speaker is None or not SPEAKER.fullmatch(speaker):
             return Problem(file.relative, "the speaker is unknown; put the file into a folder named s1 … s34")
-        speaker = speaker.lower()
-        return Clip(f"{speaker}-{name.lower()}", self.info.name, speaker, text, file.path, file.path)
+        speaker, path = speaker.lower(), file.path
+        return Clip(f"{speaker}-{name.lower()}", self.info.name, speaker, text, path, path)
 
     @cached_property
     def _alignments(self) -> dict[str, list[Found]]:

@@ -15,17 +15,23 @@ DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file: its folders below the root, its name without suffix, its suffix in lower case, its path."""
+    """A file: its folders below the root, its name, its name without suffix, its suffix in lower case, its place."""
 
     folders: tuple[str, ...]
+    name: str
     stem: str
     suffix: str
-    path: Path
+    place: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.place)
 
     @property
     def relative(self) -> str:
         """The path below the root."""
-        return "/".join((*self.folders, self.path.name))
+        return "/".join((*self.folders, self.name))
 
 
 def walk(root: Path, suffixes: frozenset[str]) -> tuple[list[Found], list[Problem]]:
@@ -59,7 +65,7 @@ def walk(root: Path, suffixes: frozenset[str]) -> tuple[list[Found], list[Proble
                 where = os.fsencode("/".join(folders)).decode("utf-8", "backslashreplace")
                 problems.append(Problem(where, f"the folder cannot be read ({error.strerror}); check its permissions"))
         level = sorted(deeper) if len(folders) < DEPTH else []
-    found.sort(key=lambda file: (len(file.folders), file.folders, file.path.name))
+    found.sort(key=lambda file: (len(file.folders), file.folders, file.name))
     return found, problems
 
 
@@ -75,6 +81,6 @@ def _visit(
         return
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path for each of 33,000 names costs more than the walk
     if suffix.lower() in suffixes and entry.is_file():
-        found.append(Found(folders, stem, suffix.lower(), Path(entry.path)))
+        found.append(Found(folders, name, stem, suffix.lower(), entry.path))
     elif entry.is_dir():
         deeper.append((*folders, name))
