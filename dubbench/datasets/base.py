@@ -71,7 +71,9 @@ class Dataset(Protocol):
     """
 
     info: DatasetInfo
-    root: Path
+
+    @property
+    def root(self) -> Path: ...
 
     def clips(self) -> list[Clip]: ...
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 from dubbench.clip import Clip
 from dubbench.datasets.base import DatasetInfo, Problem
+from dubbench.progress import Advance, progress
 
 INFO = DatasetInfo(
     name="toon",
@@ -17,32 +20,42 @@ INFO = DatasetInfo(
 
 
 class ToonDataset:
-    """The embedded corpus (see `dubbench.datasets.toon`). All its clips are its test split.
+    """The embedded corpus (see `dubbench.datasets.toon`), with its splits ``train`` and ``test``.
 
     Args:
-        root: where it is or is to be made; None means the user's cache.
+        root: where it is, or is to be made; None means `dubbench.datasets.toon.default_root`.
     """
 
     info = INFO
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = Path(root).expanduser() if root is not None else None
-        self._clips: list[Clip] | None = None
 
-    @property
+    @cached_property
     def root(self) -> Path:
         """Where the corpus lies."""
         from dubbench.datasets import toon
 
         return self._root if self._root is not None else toon.default_root()
 
+    @cached_property
+    def _clips(self) -> list[Clip]:
+        from dubbench.datasets import toon
+
+        with ExitStack() as stack:
+            advance: Advance | None = None
+
+            def told(done: int, total: int) -> None:
+                nonlocal advance
+                if advance is None:
+                    advance = stack.enter_context(progress("making the toon corpus, once", total))
+                advance()
+
+            toon.make_corpus(self.root, os.cpu_count() or 1, told)
+        return sorted(toon.clips(self.root), key=lambda clip: clip.id)
+
     def clips(self) -> list[Clip]:
         """Every clip, sorted by id; the corpus is made first if it is not there."""
-        if self._clips is None:
-            from dubbench.datasets import toon
-
-            toon.make_corpus(self.root, workers=os.cpu_count() or 1, progress=None)
-            self._clips = sorted(toon.clips(self.root), key=lambda clip: clip.id)
         return list(self._clips)
 
     def problems(self) -> list[Problem]:
@@ -50,5 +63,8 @@ class ToonDataset:
         return []
 
     def split(self, name: str) -> list[str] | None:
-        """``test`` is everything."""
-        return [clip.id for clip in self.clips()] if name == "test" else None
+        """``test`` or ``train``."""
+        from dubbench.datasets import toon
+
+        self.clips()
+        return toon.split_ids(self.root, name)
