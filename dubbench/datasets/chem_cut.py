@@ -32,14 +32,14 @@ def prepare(source: Path, table: Path, out: Path, workers: int = 1, progress: Ad
 
     Clips are 25 fps H.264 with lossless mono sound at the source's rate, exactly as long as the picture; they begin at
     the source frame nearest to ``start``. What is there already from the same times stays. ``out/transcripts.csv`` is
-    written for the clips that exist, so that ``out`` is a `dubbench.datasets.chem.Chem` folder.
+    written for the clips that exist, so that ``out`` is a `dubbench.datasets.chem.ChemDataset` folder.
 
     Args:
         source: holds ``intervals/<YouTube id>/cut-N.mp4``, or whole lectures ``videos/<YouTube id>.mp4``.
         table: CSV, TSV or JSONL.
         out: made if missing.
         workers: processes.
-        progress: called after every clip, with whether it failed.
+        progress: called once a row of the table, with whether it failed.
 
     Returns:
         The rows that could not be cut, and why.
@@ -60,6 +60,8 @@ def prepare(source: Path, table: Path, out: Path, workers: int = 1, progress: Ad
                 raise DubbenchError(f"{row.where}: the id is there twice; the first row is used")
         except DubbenchError as error:
             problems.append(Problem(row["id"] or row.where, str(error)))
+            if progress is not None:
+                progress(True)
             continue
         cuts[cut.clip] = cut
         texts[cut.clip] = row["text"]

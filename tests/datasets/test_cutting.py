@@ -131,7 +131,9 @@ def test_rows_that_cannot_be_cut_do_not_stop_the_others(lecture: Path) -> None:
         ("../../x-1", 1, 2, "bad id"),
         (f"{V}-006", 0, 100, "too long"),
     )
-    problems = prepare(root, rows, root / "out")
+    told: list[bool] = []
+    problems = prepare(root, rows, root / "out", progress=told.append)
+    assert (told.count(True), told.count(False)) == (10, 1)
     assert [clip.id for clip in ChemDataset(root / "out").clips()] == [f"{V}-000"]
     said = {p.clip: p.what for p in problems}
     assert len(problems) == 10 and all("\n" not in p.what for p in problems)
