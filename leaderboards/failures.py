@@ -1,0 +1,65 @@
+"""Everything that has no dub or no score, grouped by reason, so that nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from dubbench.leaderboards.sheet import Sheet
+
+NAMED = 12
+"""Clips named in a group; the others are counted."""
+
+
+def failures(sheet: Sheet) -> list[dict[str, Any]]:
+    """Groups of failed or unscored (system, clip) pairs, largest first.
+
+    Keys: ``stage`` (``dub``, ``score``, ``value``), ``what`` (metrics or columns; empty for dubs), ``reason`` (of the
+    first of them), ``count``, ``systems`` [(label, count)], ``clips`` (the first few ids), ``more`` (clips not named).
+    Reasons that differ in numbers or in the clip's name alone are one group.
+    """
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for stage, what, label, clip, reason in _every(sheet):
+        pattern = re.sub(r"\d+(\.\d+)?", "#", reason.replace(clip, "#"))
+        group = groups.setdefault((stage, pattern), {"reason": reason, "what": {}, "systems": {}, "clips": {}})
+        group["what"][what] = None
+        group["systems"][label] = group["systems"].get(label, 0) + 1
+        group["clips"][clip] = None
+    out = [
+        {
+            "stage": stage,
+            "what": ", ".join(group["what"]),
+            "reason": group["reason"],
+            "count": sum(group["systems"].values()),
+            "systems": list(group["systems"].items()),
+            "clips": list(group["clips"])[:NAMED],
+            "more": max(0, len(group["clips"]) - NAMED),
+        }
+        for (stage, _), group in groups.items()
+    ]
+    order = {"dub": 0, "score": 1, "value": 2}
+    return sorted(out, key=lambda g: (order[g["stage"]], -g["count"], g["reason"]))
+
+
+def _every(sheet: Sheet) -> Iterator[tuple[str, str, str, str, str]]:
+    """(stage, metric or column, label, clip, reason) of every failed dub, unscored row and missing value."""
+    metrics = list(dict.fromkeys(m.metric for m in sheet.measures))
+    ids = [clip.id for clip in sheet.clips]
+    for label, entrant in sheet.entrants.items():
+        for clip in ids:
+            row = sheet.dubs.get((label, clip))
+            if row is None or row.reason:
+                yield "dub", "", label, clip, row.reason if row else "not dubbed yet: the run was interrupted"
+        for metric in metrics:
+            if metric not in entrant.run.manifest.metrics and (label, metric) not in sheet.arrays:
+                continue
+            for clip in ids:
+                reason = sheet.reasons.get((label, metric, clip), "not scored yet: the run was interrupted")
+                if reason:
+                    yield "score", metric, label, clip, reason
+        for m in sheet.measures:
+            for i in np.flatnonzero(~sheet.scored(label, m)):
+                if sheet.reasons.get((label, m.metric, ids[i])) == "":
+                    yield "value", m.column.name, label, ids[i], "the metric gave no value for this column on this clip"

@@ -1,0 +1,137 @@
+"use strict";
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+/** An element with attributes, classes and children; texts are never markup. */
+function el(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** An integer in units of the last digit as text; a dash where there is no value. */
+function shown(value, column) {
+  return value === null ? "–" : (value / 10 ** column.digits).toFixed(column.digits);
+}
+
+function choice(label, options, onchange, selected) {
+  const select = el("select", { onchange: (event) => onchange(Number(event.target.value)) });
+  for (const [value, text] of options) select.append(el("option", { value, selected: value === selected }, text));
+  return el("label", {}, label, select);
+}
+
+/* Tabs: a table at a time; an address with #t2 or #t2-clips opens that one. */
+function openTab(ident) {
+  if (!document.getElementById(ident)) return;
+  for (const sheet of document.querySelectorAll(".sheet")) sheet.hidden = sheet.id !== ident;
+  for (const tab of document.querySelectorAll("[data-tab]")) tab.setAttribute("aria-selected", tab.dataset.tab === ident);
+  document.dispatchEvent(new CustomEvent("tab", { detail: ident }));
+}
+for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => openTab(tab.dataset.tab));
+if (/^#t\d+/.test(location.hash)) openTab(location.hash.slice(1).split("-")[0]);
+
+/* Sorting: values best first, then reversed; rows without a value stay behind. */
+for (const table of document.querySelectorAll("table.board")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, index) => head.querySelector(".sort").addEventListener("click", () => {
+    const button = head.querySelector(".sort");
+    const first = button.dataset.direction === "up" ? "descending" : "ascending";
+    const order = head.getAttribute("aria-sort") === first ? (first === "ascending" ? "descending" : "ascending") : first;
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", order);
+    const sign = order === "ascending" ? 1 : -1;
+    const key = (row) => row.cells[index].dataset.sort;
+    const rows = [...table.tBodies[0].rows].sort((a, b) => {
+      if (index === 0) return sign * a.cells[0].textContent.trim().localeCompare(b.cells[0].textContent.trim());
+      if (key(a) === "" || key(b) === "") return (key(a) === "") - (key(b) === "");
+      return sign * (Number(key(a)) - Number(key(b)));
+    });
+    table.tBodies[0].append(...rows);
+  }));
+}
+for (const box of document.querySelectorAll("[data-extra]")) {
+  box.addEventListener("change", () => {
+    for (const table of box.closest(".sheet").querySelectorAll("table.board")) table.classList.toggle("all", box.checked);
+  });
+}
+
+/* One tooltip for all; it follows hover and keyboard focus. */
+const tip = document.getElementById("tip");
+function showTip(target) {
+  tip.textContent = target.dataset.tip;
+  tip.hidden = false;
+  const box = target.getBoundingClientRect();
+  const left = Math.min(Math.max(8, box.left + box.width / 2 - tip.offsetWidth / 2), innerWidth - tip.offsetWidth - 8);
+  const below = box.bottom + 8 + tip.offsetHeight < innerHeight;
+  tip.style.left = `${left}px`;
+  tip.style.top = `${below ? box.bottom + 8 : Math.max(8, box.top - tip.offsetHeight - 8)}px`;
+}
+for (const [enter, leave] of [["mouseover", "mouseout"], ["focusin", "focusout"]]) {
+  document.addEventListener(enter, (event) => {
+    const target = event.target.closest("[data-tip]");
+    if (target && target.dataset.tip) showTip(target);
+  });
+  document.addEventListener(leave, () => { tip.hidden = true; });
+}
+addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
+addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+
+/** Build a part of a sheet when it first comes near the window. */
+function lazily(node, build) {
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    node.replaceChildren();
+    build(node);
+  }, { rootMargin: "600px" });
+  watch.observe(node);
+}
+
+/* Paired differences: a grid for one column at a time. */
+for (const node of document.querySelectorAll("[data-pairs]")) {
+  lazily(node, (root) => {
+    const sheet = DATA[root.dataset.pairs];
+    if (!sheet.columns.length || !sheet.systems.length) return root.append(el("p", { class: "quiet" }, "Nothing to compare."));
+    const place = el("div", { class: "scroll" });
+    const draw = (at) => place.replaceChildren(pairGrid(sheet, at));
+    const options = sheet.columns.map((column, i) => [i, column.name]);
+    const legend = "Green: the row is better, red: worse, both with a 95 % interval apart from zero.";
+    root.append(el("div", { class: "tools" }, choice("Column", options, draw, sheet.first), el("span", {}, legend)), place);
+    draw(sheet.first);
+  });
+}
+
+function pairGrid(sheet, at) {
+  const column = sheet.columns[at];
+  const found = new Map();
+  for (const [a, b, value, low, high, n] of sheet.paired[at]) {
+    found.set(`${a},${b}`, [value, low, high, n]);
+    found.set(`${b},${a}`, [value === null ? null : -value, high === null ? null : -high, low === null ? null : -low, n]);
+  }
+  const head = el("tr", {}, el("th", { class: "name" }));
+  for (const label of sheet.systems) head.append(el("th", { scope: "col", class: "num" }, label));
+  const body = el("tbody");
+  for (let a = 0; a < sheet.systems.length; a++) {
+    const row = el("tr", {}, el("th", { scope: "row", class: "name" }, sheet.systems[a]));
+    for (let b = 0; b < sheet.systems.length; b++) row.append(pairCell(sheet, column, a, b, found.get(`${a},${b}`)));
+    body.append(row);
+  }
+  return el("table", { "aria-label": `Differences in ${column.name}` }, el("thead", {}, head), body);
+}
+
+function pairCell(sheet, column, a, b, entry) {
+  if (a === b) return el("td", { class: "self" });
+  if (!entry || entry[0] === null) return el("td", {}, "");
+  const [value, low, high, n] = entry;
+  const apart = low !== null && (low > 0 || high < 0);
+  const good = column.direction !== "none" && (value > 0) === (column.direction === "up");
+  const kind = !apart || column.direction === "none" ? "even" : good ? "good" : "bad";
+  const show = (x) => (x > 0 ? "+" : "") + x.toFixed(column.digits);
+  const between = low === null ? "no interval" : `95 % interval ${show(low)} to ${show(high)}`;
+  const text = `${sheet.systems[a]} − ${sheet.systems[b]}: ${show(value)} ${column.unit}\n${between}\n${n} clips`;
+  return el("td", { class: kind, "data-tip": text, tabindex: -1 }, show(value));
+}

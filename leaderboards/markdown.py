@@ -1,0 +1,123 @@
+"""`table.md`: the board's tables as Markdown that reads well as text and on a forge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
+from dubbench.leaderboards.table import Entry, Grid, Sampler
+
+ARROW = {"up": "↑", "down": "↓", "none": ""}
+
+Hidden = Mapping[tuple[str, str], str]
+"""(metric, column) -> why it is not shown."""
+
+
+def cell_text(text: str) -> str:
+    """Text from outside as the content of a Markdown table cell: no markup, one line."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "\\*_`[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; all but the first column to the right. Cells are taken as they are, less line ends and bars."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(header), "|---" + "|---:" * (len(header) - 1) + "|", *(line(row) for row in rows)]
+
+
+def shown(sheet: Sheet, hidden: Hidden, headline: bool = True) -> list[Measure]:
+    """The columns of the main table: headline columns that keep their word."""
+    return [
+        m for m in sheet.measures if (m.column.headline or not headline) and (m.metric, m.column.name) not in hidden
+    ]
+
+
+def intervals_note(sampler: Sampler) -> str:
+    """How the intervals were made, in one sentence."""
+    unit, units = sampler.unit()
+    if units < UNITS:
+        return f"No intervals and no ranks apart: fewer than {UNITS} clips."
+    what = f"{units} speakers (whole speakers are drawn)" if unit == "speaker" else f"{units} clips"
+    return f"Intervals: {LEVEL:.0%} percentile bootstrap over {what}, {RESAMPLES} resamples, seeded from the class."
+
+
+def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[str]) -> str:
+    """The whole of ``table.md``: a part a sheet (its sampler, all clips, common clips, columns not shown)."""
+    lines = ["# dubbench board", ""]
+    lines += [f"> {cell_text(note)}\n" for note in notes]
+    for sampler, cells, common, hidden in parts:
+        sheet = sampler.sheet
+        columns = shown(sheet, hidden)
+        lines += [f"## {cell_text(sheet.title)}", ""]
+        for (_, column), why in hidden.items():
+            lines.append(f"> **{cell_text(column)} is not shown: it fails its own declaration.** {cell_text(why)}\n")
+        lines += [f"{sheet.count} clips. Class `{sheet.manifest.comparability}`. {intervals_note(sampler)}"]
+        lines += ["Bold: best; underlined: cannot be told apart from the best; n/N where not all clips are scored."]
+        lines += ["A system has no rank where others are scored on clips that it lacks.", ""]
+        lines += _table(sheet, sheet.ranking, columns, cells)
+        if sheet.ranking:
+            lines += ["", "### Clips that all systems did", ""]
+            lines += _table(sheet, sheet.ranking, columns, common, common=True)
+        if sheet.controls:
+            lines += ["", "### Controls (privileged; never ranked)", ""]
+            lines += _table(sheet, sheet.controls, columns, cells)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _table(
+    sheet: Sheet, labels: Sequence[str], columns: Sequence[Measure], cells: Grid, common: bool = False
+) -> list[str]:
+    header = ["system"]
+    for m in columns:
+        name = f"{cell_text(m.column.name)} {ARROW[m.column.direction]}".strip()
+        name += f" ({m.column.unit})" if m.column.unit else ""
+        header.append(f"{name}, n {sheet.common(m).sum()}" if common else name)
+    rows = []
+    for label in labels:
+        marks = "".join(f" `{mark}`" for mark in badges(sheet, label))
+        row = [cell_text(label) + marks]
+        for m in columns:
+            whole = int(sheet.common(m).sum()) if common else sheet.count
+            row.append(_cell(cells[label, m.metric, m.column.name], m, sheet, label, whole))
+        rows.append(row)
+    return table(header, rows)
+
+
+def badges(sheet: Sheet, label: str) -> list[str]:
+    """What a reader must know of a system, in a word each."""
+    entrant = sheet.entrants[label]
+    info, dubs = entrant.entry.info, int(sheet.dubbed(label).sum())
+    out: list[str] = [] if info.kind == "model" else [info.kind]
+    if any(sheet.conditioned(label, m) for m in sheet.measures):
+        out.append("conditioned on SECS encoder")
+    if dubs < sheet.count:
+        out.append(f"{dubs}/{sheet.count} dubs")
+    if dirty(entrant.run.manifest.code):
+        out.append("dirty code")
+    return out
+
+
+def dirty(code: Mapping[str, str]) -> bool:
+    """Whether a run was made with changed files."""
+    return code.get("dirty", "").lower() in ("yes", "true", "1")
+
+
+def _cell(entry: Entry, measure: Measure, sheet: Sheet, label: str, whole: int) -> str:
+    e, digits = entry.estimate, measure.column.digits
+    if e.value is None:
+        return "–" if sheet.asked(label, measure) else ""
+    text = f"{e.value:.{digits}f}"
+    if entry.rank == 1:
+        text = f"**{text}**" if entry.leads else f"<u>{text}</u>"
+    if e.low is not None and e.high is not None:
+        text += f" [{e.low:.{digits}f}, {e.high:.{digits}f}]"
+    if e.n < whole:
+        text += f" ({e.n}/{whole})"
+    return text + (" ‡" if sheet.conditioned(label, measure) else "")

@@ -1,0 +1,162 @@
+"""The metric × control matrix: does each metric do to each control what it declares?
+
+A metric that fails its own word is not shown on a board. `validity_page` writes the same for the docs, with figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
+from dubbench.leaderboards.statistics import NOTHING, Estimate, values
+from dubbench.leaderboards.table import Sampler
+
+from dubbench.metric import Effect
+from dubbench.store import Run
+
+TRUTH = "ground_truth"
+"""Spec of the control that the others are held against."""
+
+DECISIVE = 20
+"""Fewest clips on which an interval that includes zero speaks against a declared ``worse`` or ``better``."""
+
+EXACT = 1e-9
+"""How close a perfect clip must come to the best value, on the printed scale."""
+
+COVERAGE = 0.99
+"""Share of the readable clips that ``perfect`` must score: all of them up to 99 clips."""
+
+Verdict = Literal["holds", "fails", "not run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One declared cell.
+
+    Attributes:
+        metric, column: where it was declared. control: the spec that it was declared for.
+        system: label of that control in the run; empty if the run lacks it.
+        effect: what was declared. verdict: what was found. detail: the figures behind it, one line.
+        value: of the control. difference: control minus ground truth on the same clips.
+    """
+
+    metric: str
+    column: str
+    control: str
+    system: str
+    effect: Effect
+    verdict: Verdict
+    detail: str
+    value: Estimate = NOTHING
+    difference: Estimate = NOTHING
+
+
+def matrix(run: Run) -> tuple[Cell, ...]:
+    """Every declared cell of a run: columns in the run's order, controls as declared."""
+    return matrix_of(Sampler(sheets([run])[0]))
+
+
+def matrix_of(sampler: Sampler) -> tuple[Cell, ...]:
+    """Every declared cell of a sheet."""
+    sheet = sampler.sheet
+    by_spec: dict[str, Entrant] = {}
+    for entrant in sheet.entrants.values():
+        by_spec.setdefault(plain(entrant.entry.spec), entrant)
+    truth = by_spec.get(TRUTH)
+    return tuple(
+        _cell(sampler, measure, control, effect, by_spec.get(plain(control)), truth)
+        for measure in sheet.measures
+        for control, effect in measure.column.expects.items()
+    )
+
+
+def plain(spec: str) -> str:
+    """A spec without whitespace: ``delay(ms = 40)`` and ``delay(ms=40)`` are one control."""
+    return re.sub(r"\s+", "", spec)
+
+
+def broken(cells: tuple[Cell, ...]) -> dict[tuple[str, str], str]:
+    """(metric, column) -> why it is not shown, for every column that fails a declared cell."""
+    out: dict[tuple[str, str], str] = {}
+    for cell in cells:
+        if cell.verdict == "fails":
+            line = f"{cell.control} was declared {cell.effect}: {cell.detail}"
+            where = (cell.metric, cell.column)
+            out[where] = f"{out[where]}; {line}" if where in out else line
+    return out
+
+
+def _cell(
+    sampler: Sampler, measure: Measure, control: str, effect: Effect, entrant: Entrant | None, truth: Entrant | None
+) -> Cell:
+    def cell(verdict: Verdict, detail: str, value: Estimate = NOTHING, difference: Estimate = NOTHING) -> Cell:
+        label = entrant.label if entrant else ""
+        return Cell(measure.metric, measure.column.name, control, label, effect, verdict, detail, value, difference)
+
+    sheet, column = sampler.sheet, measure.column
+    if entrant is None:
+        return cell("not run", "the run has no such control")
+    if not sheet.asked(entrant.label, measure):
+        return cell("not run", "the control was not scored by this metric")
+    found = sampler.estimate(entrant.label, measure)
+    readable = np.array([not (clip.problem or clip.truth_problem) for clip in sheet.clips], bool)
+    done, of = int(sheet.scored(entrant.label, measure)[readable].sum()), int(readable.sum())
+    if not of:
+        return cell("not run", "no clip could be read", found)
+    if effect == "undefined":
+        return cell("holds" if 2 * done <= of else "fails", f"scored on {done} of {of} clips", found)
+    if effect == "perfect":
+        return cell(*_perfect(sheet, measure, entrant.label, done, of), found)
+    if truth is None:
+        return cell("not run", f"the run has no {TRUTH} to hold it against", found)
+    if not sheet.scored(truth.label, measure).any():
+        return cell("not run", f"{TRUTH} is not scored in this column", found)
+    if not found.n:
+        return cell("fails", f"scored on 0 of {of} clips", found)
+    difference = sampler.difference(entrant.label, truth.label, measure)
+    show: Callable[[float | None], str] = lambda x: f"{x:+.{column.digits}f}" if x is not None else "?"  # noqa: E731
+    if difference.value is None:
+        return cell("fails", f"no value on the {difference.n} clips that it shares with {TRUTH}", found, difference)
+    if effect == "invariant":
+        holds = abs(difference.value) <= column.tolerance
+        detail = f"{show(difference.value)} against {TRUTH}, {column.tolerance:g} allowed, n = {difference.n}"
+        return cell("holds" if holds else "fails", detail, found, difference)
+    if column.direction == "none":
+        return cell("not run", "the column has no direction", found, difference)
+    detail = f"{show(difference.value)} [{show(difference.low)}, {show(difference.high)}] against {TRUTH}, "
+    detail += f"n = {difference.n}"
+    if difference.apart:
+        up = difference.value > 0
+        holds = (up == (column.direction == "up")) == (effect == "better")
+        return cell("holds" if holds else "fails", detail, found, difference)
+    if difference.n < DECISIVE:
+        return cell("not run", f"{detail}: too few clips to tell", found, difference)
+    return cell("fails", detail, found, difference)
+
+
+def _perfect(sheet: Sheet, measure: Measure, label: str, done: int, of: int) -> tuple[Verdict, str]:
+    column = measure.column
+    if column.best is None:
+        return "not run", "the column declares no best value"
+    own = values(column, sheet.stats(label, measure), sheet.count)
+    off = np.abs(own[np.isfinite(own)] - column.best)
+    worst = float(off.max()) if off.size else 0.0
+    holds = worst <= EXACT and done >= COVERAGE * of and off.size > 0
+    detail = f"at most {worst:.3g} from {column.best:g}, {done} of {of} clips scored"
+    return ("holds" if holds else "fails"), detail
+
+
+def validity_page(run: Run, path: Path) -> list[Path]:
+    """Write the validity page (Markdown) to ``path`` and its curves (SVG) into the folder of that name beside it.
+
+    Returns:
+        Everything that was written, the page first.
+    """
+    from dubbench.leaderboards.validity import write_page
+
+    return write_page(Sampler(sheets([run])[0]), path)

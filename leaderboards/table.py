@@ -1,0 +1,257 @@
+"""Sheets to rows: `table.csv`, `paired.csv`, `timings.csv`.
+
+Numbers are printed with six significant digits, in a fixed order, so that equal runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.statistics import (
+    Bits,
+    Draws,
+    Estimate,
+    draws,
+    estimate,
+    interval,
+    rank_groups,
+    resampled,
+    seed_of,
+    value,
+)
+from numpy.typing import NDArray
+
+TABLE = (
+    *("system", "dataset", "split", "setting", "profile", "metric", "value", "ci_low", "ci_high", "n_scored"),
+    *("n_total", "direction", "signature", "class"),
+)
+PAIRED = ("metric", "system_a", "system_b", "difference", "ci_low", "ci_high", "n", "signature", "class")
+TIMINGS = (
+    *("system", "dataset", "split", "setting", "metric", "value", "ci_low", "ci_high", "mean", "n_scored", "n_total"),
+    *("audio_seconds", "hardware", "workers", "class"),
+)
+
+Key = tuple[str, str, str, bytes]
+
+
+@dataclass(eq=False)
+class Sampler:
+    """Estimates from one sheet. The same clips are drawn for all systems, and each resampling is done once."""
+
+    sheet: Sheet
+    _draws: dict[bytes, Draws] = field(default_factory=dict)
+    _samples: dict[Key, NDArray[np.float64]] = field(default_factory=dict)
+
+    def unit(self) -> tuple[str, int]:
+        """What is drawn over all clips (``speaker`` or ``clip``), and how many of them there are."""
+        drawn = self._drawn(np.ones(self.sheet.count, bool))
+        return drawn.unit, drawn.units
+
+    def estimate(self, label: str, measure: Measure, among: Bits | None = None) -> Estimate:
+        """A system's value over its scored clips (those in ``among``, if given)."""
+        keep = self._keep(measure, among, label)
+        stats = self.sheet.stats(label, measure)
+        point = value(measure.column, stats, keep)
+        return estimate(point, self._resampled(label, measure, keep), int(keep.sum()))
+
+    def difference(self, a: str, b: str, measure: Measure, among: Bits | None = None) -> Estimate:
+        """``a`` minus ``b``, paired over the clips on which both are scored."""
+        keep = self._keep(measure, among, a, b)
+        points = [value(measure.column, self.sheet.stats(label, measure), keep) for label in (a, b)]
+        samples = self._resampled(a, measure, keep) - self._resampled(b, measure, keep)
+        return estimate(points[0] - points[1], samples, int(keep.sum()))
+
+    def _keep(self, measure: Measure, among: Bits | None, *labels: str) -> Bits:
+        keep = np.ones(self.sheet.count, bool) if among is None else among.copy()
+        for label in labels:
+            keep &= self.sheet.scored(label, measure)
+        return keep
+
+    def _drawn(self, keep: Bits) -> Draws:
+        key = keep.tobytes()
+        if key not in self._draws:
+            if len(self._draws) >= 8:  # one may take many MB; most columns share one clip set
+                self._draws.pop(next(iter(self._draws)))
+            speakers = [clip.speaker for clip, kept in zip(self.sheet.clips, keep, strict=True) if kept]
+            self._draws[key] = draws(speakers, seed_of(self.sheet.manifest.comparability))
+        return self._draws[key]
+
+    def _resampled(self, label: str, measure: Measure, keep: Bits) -> NDArray[np.float64]:
+        key = (label, measure.metric, measure.column.name, keep.tobytes())
+        if key not in self._samples:
+            stats = self.sheet.stats(label, measure)
+            self._samples[key] = resampled(measure.column, stats, keep, self._drawn(keep))
+        return self._samples[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One cell of a table.
+
+    Attributes:
+        rank: 1 for the best group; None for controls and for systems that do not cover what others do.
+        tied: the others of its group, which it cannot be told apart from.
+        leads: whether its value is the best of all that rank.
+    """
+
+    estimate: Estimate
+    rank: int | None = None
+    tied: tuple[str, ...] = ()
+    leads: bool = False
+
+
+Grid = Mapping[tuple[str, str, str], Entry]
+"""(label, metric, column name) -> entry."""
+
+
+def grid(sampler: Sampler, common: bool = False) -> Grid:
+    """All cells of a sheet; with ``common`` only over the clips that every ranking system did.
+
+    Ranks are given among the ranking systems that are scored on every clip that any of them is scored on.
+    """
+    sheet = sampler.sheet
+    out: dict[tuple[str, str, str], Entry] = {}
+    for measure in sheet.measures:
+        among = sheet.common(measure) if common else None
+        full = among if among is not None else sheet.full(measure)
+        found = {label: sampler.estimate(label, measure, among) for label in sheet.entrants}
+        ranked = [
+            label
+            for label in sheet.ranking
+            if found[label].value is not None and bool(np.all(sheet.scored(label, measure)[full]))
+        ]
+        points = [found[label].value or 0.0 for label in ranked]
+        groups = _groups(sampler, measure, ranked, points, among) if measure.column.direction != "none" else []
+        where = (measure.metric, measure.column.name)
+        out |= {(label, *where): Entry(estimated) for label, estimated in found.items()}
+        before = 0
+        for group in groups:
+            for i in group:
+                tied = tuple(ranked[j] for j in group if j != i)
+                leads = points[i] == points[groups[0][0]]
+                out[ranked[i], *where] = Entry(found[ranked[i]], before + 1, tied, leads)
+            before += len(group)
+    return out
+
+
+def _groups(
+    sampler: Sampler, measure: Measure, labels: Sequence[str], points: Sequence[float], among: Bits | None
+) -> list[tuple[int, ...]]:
+    both = combinations(range(len(labels)), 2)
+    apart = {(a, b): sampler.difference(labels[a], labels[b], measure, among).apart for a, b in both}
+
+    def told_apart(a: int, b: int) -> bool:
+        return apart[min(a, b), max(a, b)]
+
+    return rank_groups(points, measure.column.direction == "up", told_apart)
+
+
+def number(x: float | None) -> str:
+    """Six significant digits, no negative zero; empty for None."""
+    return "" if x is None else format(x + 0.0 if x else 0.0, ".6g")
+
+
+def csv_text(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+    """CSV with ``\\n`` line ends."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def table_rows(sampler: Sampler, cells: Grid) -> Iterator[tuple[str, ...]]:
+    """The rows of ``table.csv`` (see `TABLE`): metrics in the run's order, then systems in the order asked for."""
+    sheet, m = sampler.sheet, sampler.sheet.manifest
+    for measure in sheet.measures:
+        for label in sheet.entrants:
+            if not sheet.asked(label, measure):
+                continue
+            e = cells[label, measure.metric, measure.column.name].estimate
+            yield (
+                *(label, m.dataset, m.split, m.setting, measure.profile, measure.column.name),
+                *(number(e.value), number(e.low), number(e.high), str(e.n), str(sheet.count)),
+                *(measure.column.direction, measure.signature, m.comparability),
+            )
+
+
+def pairs(sheet: Sheet) -> list[tuple[str, str]]:
+    """The pairs that are compared: every two systems of which at least one may rank."""
+    both = combinations(sheet.entrants, 2)
+    return [(a, b) for a, b in both if sheet.entrants[a].ranks or sheet.entrants[b].ranks]
+
+
+def differences_of(sampler: Sampler, measure: Measure) -> dict[tuple[str, str], Estimate]:
+    """Paired differences in one column over the clips on which both systems are scored."""
+    found = {pair: sampler.difference(*pair, measure) for pair in pairs(sampler.sheet)}
+    return {pair: difference for pair, difference in found.items() if difference.n}
+
+
+def paired_rows(sampler: Sampler) -> Iterator[tuple[str, ...]]:
+    """The rows of ``paired.csv`` (see `PAIRED`): ``difference`` is a minus b."""
+    for measure in sampler.sheet.measures:
+        for (a, b), e in differences_of(sampler, measure).items():
+            yield (
+                *(measure.column.name, a, b, number(e.value), number(e.low), number(e.high), str(e.n)),
+                *(measure.signature, sampler.sheet.manifest.comparability),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A real-time factor: seconds of work a second of speech.
+
+    ``pooled`` is sum(time) / sum(audio), with its interval over clips; ``mean`` is the mean of the clips' ratios.
+    """
+
+    label: str
+    metric: str
+    pooled: Estimate
+    mean: float
+    audio_seconds: float
+
+
+def timings(sheet: Sheet) -> list[Timing]:
+    """RTF (total) and RTF-model of every timed system; warm-up was left out when the times were taken."""
+    out: list[Timing] = []
+    for label, entrant in sheet.entrants.items():
+        if not entrant.entry.info.timed:
+            continue
+        rows = [sheet.dubs.get((label, clip.id)) for clip in sheet.clips]
+        for metric, part in (("RTF", "total"), ("RTF-model", "model")):
+            done = [row for row in rows if row and not row.reason and part in row.timings and row.seconds > 0]
+            if not done:
+                continue
+            spent = np.array([row.timings[part] for row in done])
+            heard = np.array([row.seconds for row in done])
+            drawn = draws([""] * len(done), seed_of(sheet.manifest.comparability))
+            samples = [spent[block].sum(1) / heard[block].sum(1) for block in drawn.rows]
+            low, high = interval(np.concatenate(samples)) if samples else (None, None)
+            pooled = Estimate(float(spent.sum() / heard.sum()), low, high, len(done))
+            out.append(Timing(label, metric, pooled, float(np.mean(spent / heard)), float(heard.sum())))
+    return out
+
+
+def hardware(sheet: Sheet, label: str) -> str:
+    """The hardware class of a system's run, in one line."""
+    found = sheet.entrants[label].run.manifest.hardware
+    return "; ".join(f"{name} {found[name]}" for name in sorted(found) if name != "workers")
+
+
+def timing_rows(sheet: Sheet) -> Iterator[tuple[str, ...]]:
+    """The rows of ``timings.csv`` (see `TIMINGS`)."""
+    m = sheet.manifest
+    for timing in timings(sheet):
+        e = timing.pooled
+        workers = sheet.entrants[timing.label].run.manifest.hardware.get("workers", "1")
+        yield (
+            *(timing.label, m.dataset, m.split, m.setting, timing.metric, number(e.value), number(e.low)),
+            *(number(e.high), number(timing.mean), str(e.n), str(sheet.count), number(timing.audio_seconds)),
+            *(hardware(sheet, timing.label), workers, m.comparability),
+        )
