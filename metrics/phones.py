@@ -1,0 +1,126 @@
+"""Phone-boundary error against the ground truth in milliseconds: are the same phones spoken at the same time?
+
+Dub and ground truth are aligned with the text by the same aligner (`dubbench.alignment`: pocketsphinx, steps of
+10 ms), both with the pronunciations that fit the ground truth best, so that their phones are the same and can be
+compared one by one. A clip's error is the median over its phones' starts and ends of |t_dub - t|. The aligner sees
+neither the picture nor the other side, and it is never helped by timings from elsewhere.
+
+A clip is unscored where either side cannot be aligned: another text, cut-off speech, noise, or a word that is not in
+the dictionary. So read the value beside its number of scored clips; ``align-ms`` scores more of them. Where a dub says
+something else, its forced alignment is a guess: large errors mean "not in time or not this text".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubbench import alignment, sphinx
+from dubbench.alignment import AlignmentError, Phone
+from dubbench.errors import require
+from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
+from dubbench.sound import Sound
+
+LONGEST = 60.0
+"""Seconds beyond which a dub is left unscored; forced alignment over that much sound takes minutes."""
+
+
+def boundary_errors(truth: Sequence[Phone], dub: Sequence[Phone]) -> NDArray[np.float64]:
+    """Seconds by which each phone of the dub starts and ends late (positive) or early.
+
+    Args:
+        truth: P phones, and silences, which are passed over.
+        dub: the same phones at other times.
+
+    Returns:
+        (P, 2).
+
+    Raises:
+        ValueError: not the same phones.
+    """
+    a, b = ([phone for phone in side if phone.phone != alignment.SILENCE] for side in (truth, dub))
+    if [phone.phone for phone in a] != [phone.phone for phone in b]:
+        raise ValueError("the two sides are aligned with different phones")
+    return np.array([(q.start - p.start, q.end - p.end) for p, q in zip(a, b, strict=True)]).reshape(-1, 2)
+
+
+def spoken(phones: Sequence[Phone]) -> list[tuple[sphinx.Pronunciation, ...]]:
+    """The one pronunciation of each word that an alignment chose."""
+    words: dict[int, list[str]] = {}
+    for phone in phones:
+        if phone.word >= 0:
+            words.setdefault(phone.word, []).append(phone.phone)
+    return [(tuple(words[i]),) for i in sorted(words)]
+
+
+def align_truth(sound: Sound, text: str) -> list[Phone]:
+    """Phones of the ground truth, remembered; aligned again with the pronunciations chosen, just as the dub will be."""
+
+    def align() -> list[Phone]:
+        samples = sound.at(sphinx.RATE)
+        chosen = spoken(alignment.align_words_phones(samples, text))
+        return alignment.align_pronunciations(samples, chosen)
+
+    return sound.derive(f"phones/pocketsphinx/{text}", align)
+
+
+def _column(name: str, q: float, expects: dict[str, Effect]) -> Column:
+    return Column(
+        name=name,
+        direction="down",
+        aggregate=Quantile(value="error_ms", q=q),
+        unit="ms",
+        digits=0,
+        best=0.0,
+        tolerance=10.0,
+        headline=q == 0.5,
+        expects=expects,
+    )
+
+
+class PhoneBoundaries(MetricBase):
+    """Phone-boundary error in ms: median and 90th percentile over the clips that can be aligned."""
+
+    columns = (_column("phone-ms", 0.5, {}), _column("phone-ms-p90", 0.9, {}))
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="phones",
+            recipe="phones/pocketsphinx",
+            settings={
+                **sphinx.settings(),
+                "beam": alignment.BEAM,
+                "lexicon": "cmudict-en-us, and zed; the ground truth's variants on both sides",
+                "boundaries": "starts and ends of phones",
+                "per_clip": "median of absolute errors",
+                "anchors": False,
+                "longest_s": LONGEST,
+            },
+            weights=sphinx.model_weights(),
+            needs=frozenset({"truth", "text"}),
+            summary="How far the dub's phones lie from the ground truth's in time, by forced alignment of both",
+            source="dubbench; pocketsphinx",
+            licence="BSD-2-Clause (pocketsphinx and its models)",
+        )
+
+    def load(self, device: str) -> None:
+        """Read the dictionary; the aligner runs on the CPU, new for each clip."""
+        require("pocketsphinx", "metrics", "phone-ms")
+        sphinx.dictionary()
+
+    def score(self, item: Item) -> Stats | Unscored:
+        """``error_ms``: milliseconds, >= 0. Unscored where either side cannot be aligned."""
+        assert item.truth is not None
+        if max(item.dub.duration, item.truth.duration) > LONGEST:
+            return Unscored(f"longer than {LONGEST:g} s; cut the clip into sentences")
+        try:
+            truth = align_truth(item.truth, item.clip.text)
+        except AlignmentError as error:
+            return Unscored(f"ground truth: {error}")
+        try:
+            dub = alignment.align_pronunciations(item.dub.at(sphinx.RATE), spoken(truth))
+        except AlignmentError as error:
+            return Unscored(f"dub: {error}")
+        return {"error_ms": 1000.0 * float(np.median(np.abs(boundary_errors(truth, dub))))}
