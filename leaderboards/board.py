@@ -9,6 +9,7 @@ from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 
+from dubbench.errors import DubbenchError
 from dubbench.leaderboards import markdown
 from dubbench.leaderboards.data import data, place_media, script_json
 from dubbench.leaderboards.examples import LIMIT, Example, choose, examples
@@ -26,16 +27,16 @@ from dubbench.leaderboards.table import (
     table_rows,
     timing_rows,
 )
-
-from dubbench.errors import DubbenchError
 from dubbench.store import Run, write_text
 
 SCRIPTS = ("board.js", "clips.js", "player.js")
 MATRIX = ("metric", "column", "control", "system", "declared", "verdict", "detail", "class")
 
 
-def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT) -> Path:
+def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: Sequence[str] = ()) -> Path:
     """Write a board of one or several runs into ``out``; ``players`` clips at most can be seen and heard.
+
+    ``missing`` says, a line each, which cells of a suite are not on it.
 
     Returns:
         The path of ``index.html``.
@@ -46,7 +47,7 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT) -> Path:
     if not runs:
         raise DubbenchError("no runs to make a board of; give at least one run folder")
     parts = [_part(sheet) for sheet in sheets(runs)]
-    notes = comparability(parts)
+    notes = [*(f"Missing: {line}" for line in missing), *comparability(parts)]
     write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells) for p in parts))))
     write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler) for p in parts))))
     write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet) for p in parts))))

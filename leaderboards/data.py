@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from dubbench.leaderboards.examples import ORIGINAL, Example
 from dubbench.leaderboards.media import HOP
 from dubbench.leaderboards.page import Part, first_ranked

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from dubbench.leaderboards import media
-from dubbench.leaderboards.sheet import Measure, Sheet
-from dubbench.leaderboards.statistics import values
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError, one_line
+from dubbench.leaderboards import media
+from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.statistics import values
 from dubbench.media import RATE, read_audio, read_audio_native, resample
 
 LIMIT = 12
@@ -57,7 +57,8 @@ def choose(sheet: Sheet, columns: Sequence[Measure], limit: int = LIMIT) -> list
     able = {i for i, clip in enumerate(sheet.clips) if not clip.problem}
     labels = sheet.ranking or list(sheet.entrants)
     chosen: dict[int, str] = {}
-    for measure in [m for m in columns if m.column.direction != "none"][: -(-limit // 3)]:
+    ranked = [m for m in columns if m.column.direction != "none"] if labels else []
+    for measure in ranked[: -(-limit // 3)]:
         own = np.stack([values(measure.column, sheet.stats(label, measure), sheet.count) for label in labels])
         known = np.isfinite(own)
         mean = np.where(known, own, 0).sum(0) / np.maximum(known.sum(0), 1)

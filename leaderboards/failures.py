@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
 from dubbench.leaderboards.sheet import Sheet
 
 NAMED = 12

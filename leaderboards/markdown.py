@@ -44,7 +44,9 @@ def intervals_note(sampler: Sampler) -> str:
     if units < UNITS:
         return f"No intervals and no ranks apart: fewer than {UNITS} clips."
     what = f"{units} speakers (whole speakers are drawn)" if unit == "speaker" else f"{units} clips"
-    return f"Intervals: {LEVEL:.0%} percentile bootstrap over {what}, {RESAMPLES} resamples, seeded from the class."
+    return (
+        f"Intervals: {100 * LEVEL:g} % percentile bootstrap over {what}, {RESAMPLES} resamples, seeded from the class."
+    )
 
 
 def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[str]) -> str:

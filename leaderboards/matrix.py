@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import NOTHING, Estimate, values
 from dubbench.leaderboards.table import Sampler
-
 from dubbench.metric import Effect
 from dubbench.store import Run
 
@@ -23,7 +23,8 @@ TRUTH = "ground_truth"
 """Spec of the control that the others are held against."""
 
 DECISIVE = 20
-"""Fewest clips on which an interval that includes zero speaks against a declared ``worse`` or ``better``."""
+"""Fewest clips on which an interval that includes zero speaks against ``worse`` or ``better``, and one that reaches
+into the tolerance against ``invariant``."""
 
 EXACT = 1e-9
 """How close a perfect clip must come to the best value, on the printed scale."""
@@ -123,9 +124,13 @@ def _cell(
     if difference.value is None:
         return cell("fails", f"no value on the {difference.n} clips that it shares with {TRUTH}", found, difference)
     if effect == "invariant":
-        holds = abs(difference.value) <= column.tolerance
         detail = f"{show(difference.value)} against {TRUTH}, {column.tolerance:g} allowed, n = {difference.n}"
-        return cell("holds" if holds else "fails", detail, found, difference)
+        if abs(difference.value) <= column.tolerance:
+            return cell("holds", detail, found, difference)
+        beyond = (difference.low or 0.0) > column.tolerance or (difference.high or 0.0) < -column.tolerance
+        if difference.n < DECISIVE and not beyond:
+            return cell("not run", f"{detail}: too few clips to tell", found, difference)
+        return cell("fails", detail, found, difference)
     if column.direction == "none":
         return cell("not run", "the column has no direction", found, difference)
     detail = f"{show(difference.value)} [{show(difference.low)}, {show(difference.high)}] against {TRUTH}, "

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from dubbench.leaderboards.statistics import Arrays, Bits, scored
 from numpy.typing import NDArray
 
+from dubbench.leaderboards.statistics import Arrays, Bits, scored
 from dubbench.metric import Column, MetricInfo
 from dubbench.store import ClipRow, DubRow, Manifest, Run, SystemEntry
 

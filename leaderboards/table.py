@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
+
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import (
     Bits,
@@ -25,7 +27,6 @@ from dubbench.leaderboards.statistics import (
     seed_of,
     value,
 )
-from numpy.typing import NDArray
 
 TABLE = (
     *("system", "dataset", "split", "setting", "profile", "metric", "value", "ci_low", "ci_high", "n_scored"),

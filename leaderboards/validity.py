@@ -11,7 +11,6 @@ from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate
 from dubbench.leaderboards.svg import Panel, figure
 from dubbench.leaderboards.table import Sampler
-
 from dubbench.store import slug, write_text
 
 MARK = {"holds": "✓", "fails": "✗", "not run": "·"}
@@ -54,7 +53,7 @@ def families(sheet: Sheet) -> list[tuple[str, str, list[tuple[float, str]]]]:
 def _panels(sampler: Sampler, grades: list[tuple[float, str]]) -> Iterator[Panel]:
     sheet = sampler.sheet
     truth = next((e.label for e in sheet.entrants.values() if plain(e.entry.spec) == TRUTH), "")
-    for measure in sheet.measures:
+    for measure in (m for m in sheet.measures if m.column.direction != "none"):
         estimates = [(grade, sampler.estimate(label, measure)) for grade, label in grades]
         points = [(grade, e.value, e.low, e.high) for grade, e in estimates if e.value is not None]
         if len(points) >= CURVE:
@@ -76,7 +75,7 @@ def _page(sampler: Sampler, cells: tuple[Cell, ...], path: Path, pictures: list[
         "# Validity of the metrics",
         "",
         "Every metric declares what each control must do to it: `perfect` reaches the best possible value, `worse`",
-        f"and `better` differ from the ground truth's own value on the same clips (paired {LEVEL:.0%} interval apart",
+        f"and `better` differ from the ground truth's own value on the same clips (paired {100 * LEVEL:g} % interval apart",
         "from zero), `invariant` stays within the column's tolerance, `undefined` leaves at least half of the clips",
         "unscored. This page holds each declaration against real clips. A board does not show a column that fails",
         "its own declaration.",

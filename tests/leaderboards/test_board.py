@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_run import RATE, Fake, build, fakes, tone
+
+from dubbench.errors import DubbenchError
 from dubbench.leaderboards import data as page_data
 from dubbench.leaderboards import media
 from dubbench.leaderboards.board import write_board
@@ -19,9 +22,6 @@ from dubbench.leaderboards.examples import choose, examples
 from dubbench.leaderboards.failures import failures
 from dubbench.leaderboards.page import command
 from dubbench.leaderboards.sheet import sheets
-from fake_run import RATE, Fake, build, fakes, tone
-
-from dubbench.errors import DubbenchError
 from dubbench.media import mux, read_audio, read_frames
 from dubbench.store import ledger, read_run
 from dubbench.system import SystemInfo
@@ -326,3 +326,13 @@ def test_without_a_ground_truth_the_videos_own_sound_is_heard(tmp_path: Path) ->
     for example in data["examples"]:
         assert [t["name"] for t in example["tracks"]] == ["original sound", "model-b"]
         assert example["tracks"][0]["system"] == -1 and example["span"] == pytest.approx(0.6, abs=0.07)
+
+
+@pytest.mark.parametrize("kinds", [(), ("control",), ("model",)])
+@pytest.mark.parametrize("metrics", [(), ("f0",)])
+def test_a_board_of_little(tmp_path: Path, kinds: tuple[str, ...], metrics: tuple[str, ...]) -> None:
+    systems = {label: fake for label, fake in fakes().items() if fake.info.kind in kinds}
+    run = build(tmp_path / "run", clips=1, systems=systems, metrics=metrics)
+    page = Page(write_board([run], tmp_path / "out"))
+    assert len(page.data["t1"]["systems"]) == len(systems)
+    assert len((tmp_path / "out" / "table.csv").read_text().splitlines()) == 1 + len(systems) * len(metrics)

@@ -6,12 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fake_run import METRICS, Fake, build, control, fakes
+
 from dubbench.leaderboards.matrix import Cell, broken, matrix, validity_page
 from dubbench.leaderboards.sheet import sheets
 from dubbench.leaderboards.svg import ticks
 from dubbench.leaderboards.validity import families
-from fake_run import METRICS, Fake, build, control, fakes
-
 from dubbench.metric import Column, Effect, MetricInfo
 
 
@@ -80,6 +80,16 @@ def test_what_cannot_be_told_was_not_run(tmp_path: Path) -> None:
     assert {c.verdict for c in cells} == {"not run"}
 
 
+def test_a_word_too_many_on_a_few_clips_is_no_proof(tmp_path: Path) -> None:
+    systems = controls()
+    systems["delay(ms=100)"].errors = 0.3
+    found = cell(matrix(build(tmp_path / "a", clips=6, systems=systems, media=False)), "WER-grammar", "delay(ms=100)")
+    assert found.verdict == "not run" and abs(found.difference.value or 0) > 6
+    systems["delay(ms=100)"].errors = 1.0
+    found = cell(matrix(build(tmp_path / "b", clips=6, systems=systems, media=False)), "WER-grammar", "delay(ms=100)")
+    assert found.verdict == "fails"
+
+
 def test_a_few_clips_can_still_show_the_wrong_direction(tmp_path: Path) -> None:
     systems = controls()
     systems["noise"].mos = 4.8
@@ -142,7 +152,7 @@ def test_validity_page_says_everything_twice_alike(tmp_path: Path) -> None:
         assert all(0 <= float(c.get("cy", "-1")) <= 172 for c in circles)
 
 
-METRICS_SHOWN = [c.name for _, columns in METRICS.values() for c in columns]
+METRICS_SHOWN = [c.name for _, columns in METRICS.values() for c in columns if c.direction != "none"]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.013, 0.42), (-12.0, 55.0), (3.0, 3.0), (0.0, 0.0)])

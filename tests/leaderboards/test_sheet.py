@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fake_run import METRICS, build, fakes
+
 from dubbench.leaderboards.sheet import differences, sheets
 from dubbench.leaderboards.table import Sampler, grid, table_rows
-from fake_run import METRICS, build, fakes
 
 
 def test_equal_classes_are_joined_and_equal_dubs_are_one_row(tmp_path: Path) -> None:

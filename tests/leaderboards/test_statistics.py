@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dubbench.leaderboards import statistics
-from dubbench.leaderboards.statistics import UNITS, draws, estimate, interval, rank_groups, resampled, scored, seed_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dubbench.leaderboards import statistics
+from dubbench.leaderboards.statistics import UNITS, draws, estimate, interval, rank_groups, resampled, scored, seed_of
 from dubbench.metric import Column, Mean, Quantile, Ratio
 
 WER = Column(name="WER", direction="down", aggregate=Ratio(numerator="e", denominator="w"), scale=100)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import Fake, build, fakes
+
 from dubbench.leaderboards import markdown
 from dubbench.leaderboards.sheet import Sheet, sheets
 from dubbench.leaderboards.table import PAIRED, TABLE, Sampler, csv_text, grid, number, paired_rows, table_rows, timings
-from fake_run import Fake, build, fakes
-
 from dubbench.store import Run
 
 HEADER = "system,dataset,split,setting,profile,metric,value,ci_low,ci_high,n_scored,n_total,direction,signature,class"
