@@ -141,9 +141,6 @@ def test_ids(root: Path) -> list[str]:
     return split_ids(root, "test") or []
 
 
-test_ids.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test to pytest
-
-
 def digest(root: Path) -> str:
     """sha256 over the names and contents of all files of the corpus but ``corpus.json``."""
     total = hashlib.sha256()
