@@ -34,9 +34,13 @@ MATRIX = ("metric", "column", "control", "system", "declared", "verdict", "detai
 
 
 def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: Sequence[str] = ()) -> Path:
-    """Write a board of one or several runs into ``out``; ``players`` clips at most can be seen and heard.
+    """Write a board of one or several runs into ``out``.
 
-    ``missing`` says, a line each, which cells of a suite are not on it.
+    Args:
+        runs: joined where they can be compared, kept apart where not.
+        out: folder of the board.
+        players: most clips that can be seen and heard.
+        missing: cells of a suite that are not on it, and why, a line each.
 
     Returns:
         The path of ``index.html``.
@@ -47,13 +51,15 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: S
     if not runs:
         raise DubbenchError("no runs to make a board of; give at least one run folder")
     parts = [_part(sheet) for sheet in sheets(runs)]
-    notes = [*(f"Missing: {line}" for line in missing), *comparability(parts)]
+    notes = comparability(parts)
     write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells) for p in parts))))
     write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler) for p in parts))))
     write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet) for p in parts))))
     write_text(out / "matrix.csv", csv_text(MATRIX, chain(*(_matrix_rows(p) for p in parts))))
-    write_text(out / "table.md", markdown.page([(p.sampler, p.cells, p.common, p.hidden) for p in parts], notes))
-    write_text(out / "index.html", _html(parts, notes, out, players))
+    write_text(
+        out / "table.md", markdown.page([(p.sampler, p.cells, p.common, p.hidden) for p in parts], notes, missing)
+    )
+    write_text(out / "index.html", _html(parts, notes, missing, out, players))
     return out / "index.html"
 
 
@@ -89,7 +95,7 @@ def comparability(parts: Sequence[Part]) -> list[str]:
     return out
 
 
-def _html(parts: Sequence[Part], notes: Sequence[str], out: Path, players: int) -> str:
+def _html(parts: Sequence[Part], notes: Sequence[str], missing: Sequence[str], out: Path, players: int) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folder = files("dubbench.leaderboards") / "html"
@@ -121,6 +127,7 @@ def _html(parts: Sequence[Part], notes: Sequence[str], out: Path, players: int) 
         title=" · ".join(dict.fromkeys(part.sheet.manifest.dataset for part in parts)),
         sheets=[view(p, i, n) for p, i, n in zip(parts, idents, names(parts), strict=True)],
         notes=notes,
+        missing=missing,
         style=source("style.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -25,10 +25,15 @@ def cell_text(text: str) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table; all but the first column to the right. Cells are taken as they are, less line ends and bars."""
 
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    clean = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    widths = [max(4, *(len(row[i]) for row in clean)) for i in range(len(header))]
 
-    return [line(header), "|---" + "|---:" * (len(header) - 1) + "|", *(line(row) for row in rows)]
+    def line(row: Sequence[str]) -> str:
+        pairs = enumerate(zip(row, widths, strict=True))
+        return f"| {' | '.join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in pairs)} |"
+
+    rule = [f"{'-' * (width + 1)}:" if i else "-" * (width + 2) for i, width in enumerate(widths)]
+    return [line(clean[0]), f"|{'|'.join(rule)}|", *(line(row) for row in clean[1:])]
 
 
 def shown(sheet: Sheet, hidden: Hidden, headline: bool = True) -> list[Measure]:
@@ -49,9 +54,10 @@ def intervals_note(sampler: Sampler) -> str:
     )
 
 
-def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[str]) -> str:
+def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[str], missing: Sequence[str] = ()) -> str:
     """The whole of ``table.md``: a part a sheet (its sampler, all clips, common clips, columns not shown)."""
     lines = ["# dubbench board", ""]
+    lines += [f"> **Missing:** {cell_text(line)}\n" for line in missing]
     lines += [f"> {cell_text(note)}\n" for note in notes]
     for sampler, cells, common, hidden in parts:
         sheet = sampler.sheet
@@ -65,7 +71,10 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
         lines += _table(sheet, sheet.ranking, columns, cells)
         if sheet.ranking:
             lines += ["", "### Clips that all systems did", ""]
-            lines += _table(sheet, sheet.ranking, columns, common, common=True)
+            if sheet.alike(columns):
+                lines.append("Every system is scored on the same clips in every column: the table above.")
+            else:
+                lines += _table(sheet, sheet.ranking, columns, common, common=True)
         if sheet.controls:
             lines += ["", "### Controls (privileged; never ranked)", ""]
             lines += _table(sheet, sheet.controls, columns, cells)

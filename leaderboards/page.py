@@ -42,12 +42,6 @@ class Part:
 def view(part: Part, ident: str, name: str) -> View:
     """Everything that the sheet's template reads."""
     sheet, measures = part.sheet, part.measures
-    alike = all(
-        part.cells[label, m.metric, m.column.name].estimate.n == sheet.common(m).sum()
-        for m in measures
-        for label in sheet.ranking
-        if sheet.asked(label, m)
-    )
     return {
         "id": ident,
         "name": name,
@@ -57,7 +51,7 @@ def view(part: Part, ident: str, name: str) -> View:
         "hidden": [{"column": column, "why": why} for (_, column), why in part.hidden.items()],
         "columns": [_column(m) for m in measures],
         "ranking": _rows(part, _order(part, part.cells), part.cells, sheet.ranking),
-        "common": None if alike else _rows(part, _order(part, part.common), part.common, sheet.ranking),
+        "common": None if sheet.alike(measures) else _rows(part, _order(part, part.common), part.common, sheet.ranking),
         "commons": [int(sheet.common(m).sum()) for m in measures],
         "controls": _rows(part, sheet.controls, part.cells, sheet.controls),
         "matrix": _matrix(part),

@@ -133,6 +133,15 @@ class Sheet:
             keep &= self.scored(label, measure) & self.dubbed(label)
         return keep
 
+    def alike(self, measures: Sequence[Measure]) -> bool:
+        """Whether all ranking systems are scored on the same clips, so that a table of common clips adds nothing."""
+        return all(
+            np.array_equal(self.scored(label, m), self.common(m))
+            for m in measures
+            for label in self.ranking
+            if self.asked(label, m)
+        )
+
     def conditioned(self, label: str, measure: Measure) -> bool:
         """Whether the system was conditioned on the very speaker encoder that this column measures with."""
         encoder = measure.info.speaker_encoder

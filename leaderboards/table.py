@@ -183,9 +183,9 @@ def table_rows(sampler: Sampler, cells: Grid) -> Iterator[tuple[str, ...]]:
 
 
 def pairs(sheet: Sheet) -> list[tuple[str, str]]:
-    """The pairs that are compared: every two systems of which at least one may rank."""
+    """The pairs that are compared: every two systems of which one may rank; all, in a run of controls alone."""
     both = combinations(sheet.entrants, 2)
-    return [(a, b) for a, b in both if sheet.entrants[a].ranks or sheet.entrants[b].ranks]
+    return [(a, b) for a, b in both if not sheet.ranking or sheet.entrants[a].ranks or sheet.entrants[b].ranks]
 
 
 def differences_of(sampler: Sampler, measure: Measure) -> dict[tuple[str, str], Estimate]:

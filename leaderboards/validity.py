@@ -75,7 +75,8 @@ def _page(sampler: Sampler, cells: tuple[Cell, ...], path: Path, pictures: list[
         "# Validity of the metrics",
         "",
         "Every metric declares what each control must do to it: `perfect` reaches the best possible value, `worse`",
-        f"and `better` differ from the ground truth's own value on the same clips (paired {100 * LEVEL:g} % interval apart",
+        "and `better` differ from the ground truth's own value on the same clips (paired interval of "
+        f"{100 * LEVEL:g} % apart",
         "from zero), `invariant` stays within the column's tolerance, `undefined` leaves at least half of the clips",
         "unscored. This page holds each declaration against real clips. A board does not show a column that fails",
         "its own declaration.",

@@ -336,3 +336,10 @@ def test_a_board_of_little(tmp_path: Path, kinds: tuple[str, ...], metrics: tupl
     page = Page(write_board([run], tmp_path / "out"))
     assert len(page.data["t1"]["systems"]) == len(systems)
     assert len((tmp_path / "out" / "table.csv").read_text().splitlines()) == 1 + len(systems) * len(metrics)
+
+
+def test_what_could_not_be_run_is_listed(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", clips=1, media=False)
+    page = write_board([run], tmp_path / "out", players=0, missing=["chem 1.0: <nothing> there"])
+    assert "Missing chem 1.0: <nothing> there" in Page(page).text
+    assert "**Missing:** chem 1.0: &lt;nothing&gt; there" in (tmp_path / "out" / "table.md").read_text()
