@@ -137,6 +137,23 @@ class Config:
     tts: Training = Training(learning_rate=1e-4, warmup=0.1, weight_decay=0.01, batch=16, steps=300_000)
     dub: Training = Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=64, epochs=200)
 
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.hidden % (2 * self.heads) or self.dit_dim % (2 * self.dit_heads):
+            wrong.append("hidden and dit_dim must be even multiples of their heads")
+        if not all(k % 2 for k in (*self.kernels, self.visual_kernel, self.convnext_kernel)):
+            wrong.append("kernels must be odd")
+        if self.attention not in ("monotonic", "softmax", "expected"):
+            wrong.append("attention must be monotonic, softmax or expected")
+        if self.regulate not in ("mas", "truth") or self.teacher_durations not in ("predicted", "truth"):
+            wrong.append("regulate must be mas or truth, teacher_durations predicted or truth")
+        if self.flow_positions not in ("all", "masked"):
+            wrong.append("flow_positions must be all or masked")
+        if self.tau <= 0:
+            wrong.append("tau must be above 0")
+        if wrong:
+            raise DubbenchError(f"configuration {self.name}: {'; '.join(wrong)}")
+
     @property
     def books(self) -> int:
         """All streams of the codec: m + n + k."""

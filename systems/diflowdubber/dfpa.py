@@ -104,7 +104,8 @@ class DFPA(nn.Module):
         return Context(
             condition=condition,
             content=self._slots(list(content.unbind(1)), self.content_slots) + self.project.bias,
-            speaker=self.speaker(speaker.to(self.speaker.weight.dtype)),
+            # Codecs scale their speaker vectors differently (a unit norm makes them tiny): bring them to one scale.
+            speaker=self.speaker(F.rms_norm(speaker.float(), speaker.shape[-1:]).to(self.speaker.weight.dtype)),
             mask=unless_full(mask),
             turn=rotary(positions, self.config.dit_dim // self.config.dit_heads),
         )

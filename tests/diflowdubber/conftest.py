@@ -1,7 +1,8 @@
 import pytest
 import torch
-from dubbench.systems.diflowdubber.config import Config, configuration
 from torch import nn
+
+from dubbench.systems.diflowdubber.config import Config, configuration
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Clips of random numbers in the right shapes."""
 
 import numpy as np
+
 from dubbench.systems.diflowdubber.batch import DubItem, TtsItem
 from dubbench.systems.diflowdubber.config import Config
 

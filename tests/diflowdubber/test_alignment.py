@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from dubbench.systems.diflowdubber.alignment import alignment_matrix, contrastive_loss, regulate, spans
-from dubbench.systems.diflowdubber.layers.masking import length_mask
-from dubbench.systems.diflowdubber.mas import monotonic_path
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dubbench.errors import DubbenchError
+from dubbench.systems.diflowdubber.alignment import alignment_matrix, contrastive_loss, regulate, spans
+from dubbench.systems.diflowdubber.layers.masking import length_mask
+from dubbench.systems.diflowdubber.mas import monotonic_path
 
 
 def test_spans_are_rounded_boundaries():

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from dubbench.systems.diflowdubber.batch import collate_dub, collate_tts
-from dubbench.systems.diflowdubber.config import ABLATIONS, CONFIGS, PAPER, SMALL, TINY, Config, configuration
-from dubbench.systems.diflowdubber.sizes import count_parameters
 from synthetic_items import dub_item, tts_item
 
 from dubbench.errors import DubbenchError
+from dubbench.systems.diflowdubber.alignment import spans
+from dubbench.systems.diflowdubber.batch import collate_dub, collate_tts
+from dubbench.systems.diflowdubber.config import ABLATIONS, CONFIGS, PAPER, SMALL, TINY, Config, configuration
+from dubbench.systems.diflowdubber.sizes import count_parameters
 
 
 def test_paper_has_the_numbers_of_the_supplement():
@@ -54,6 +55,23 @@ def test_unknown_names_are_refused():
         configuration("tiny", lips=3)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"heads": 5}, "heads"),
+        ({"dit_heads": 64}, "heads"),
+        ({"kernels": (4, 1)}, "odd"),
+        ({"attention": "hard"}, "monotonic"),
+        ({"regulate": "MAS"}, "mas or truth"),
+        ({"flow_positions": "some"}, "all or masked"),
+        ({"tau": 0.0}, "tau"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(change, message):
+    with pytest.raises(DubbenchError, match=message):
+        replace(TINY, **change)
+
+
 def test_ablations_change_one_thing():
     assert not configuration("paper", "no-ctc").ctc
     for name, change in ABLATIONS.items():
@@ -85,7 +103,23 @@ def test_collate_pads_and_rounds(tiny):
     np.testing.assert_array_equal(batch.tokens[1, :, :35], items[1].tokens)
     assert batch.frame_spans.sum(1).tolist() == [20, 11] and batch.token_spans.sum(1).tolist() == [64, 35]
     assert (batch.frame_spans > 0).equal(batch.phoneme_mask)
+    for row, item in enumerate(items):
+        count = len(item.phonemes)
+        for made, rate, length in (
+            (batch.frame_spans, 25, len(item.lips)),
+            (batch.token_spans, 80, item.tokens.shape[1]),
+        ):
+            np.testing.assert_array_equal(made[row, :count], spans(item.durations, rate, length))
     assert batch.frame_mask.sum(1).tolist() == [20, 11] and batch.lips.dtype == torch.float32
+
+
+def test_batches_move(tiny):
+    for batch in (
+        collate_dub([dub_item(tiny, 0, 5, 20)], tiny).to("meta"),
+        collate_tts([tts_item(tiny, 0, 5, 20)], tiny).to("meta"),
+    ):
+        assert batch.phonemes.is_meta and batch.tokens.is_meta and batch.token_spans.is_meta
+        assert batch.phoneme_mask.is_meta
 
 
 def test_collate_without_truth(tiny):

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+
 from dubbench.systems.diflowdubber.flow.loss import FlowLoss, FlowNoise
 from dubbench.systems.diflowdubber.flow.path import MixturePath
 from dubbench.systems.diflowdubber.flow.sampler import Sampler, draw_codes, draw_noise

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
 from dubbench.systems.diflowdubber.layers.attention import SelfAttention, rotary, rotate
 from dubbench.systems.diflowdubber.layers.convnext import ConvNeXtBlock, GlobalResponseNorm
 from dubbench.systems.diflowdubber.layers.dit import DiT, FinalLayer, modulate

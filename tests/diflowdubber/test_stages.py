@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from synthetic_items import dub_item, tts_item
+
+from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.alignment import alignment_matrix, contrastive_loss, regulate
 from dubbench.systems.diflowdubber.batch import collate_dub, collate_tts
 from dubbench.systems.diflowdubber.config import ABLATIONS
@@ -15,9 +18,6 @@ from dubbench.systems.diflowdubber.flow.loss import FlowNoise
 from dubbench.systems.diflowdubber.layers.masking import length_mask
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2, distillation
-from synthetic_items import dub_item, tts_item
-
-from dubbench.errors import DubbenchError
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -350,6 +350,7 @@ def test_dubs_are_as_long_as_the_video(tiny, awake, nfe):
     made = model.generate(batch, nfe, [0])
     assert made.tokens.shape == (1, 6, 35) and made.tokens.min() >= 0 and made.tokens.max() < 1024
     assert made.durations.sum() == 35 and made.frame_durations.sum() == 11
+    assert torch.equal(made.tokens[:, 1:3], model.adapt(batch).logits.argmax(-1))  # prosody, content, acoustic
     torch.testing.assert_close(made.vt.sum(-1), torch.ones(1, 11))
 
 

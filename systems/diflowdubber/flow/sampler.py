@@ -66,7 +66,8 @@ class Sampler:
         times = torch.linspace(0, 1, nfe + 1, device=noise.device)
         for step in range(nfe):
             t, later = times[step], times[step + 1]
-            posterior = (denoise(x, t.expand(batch)).float() / self.temperature).softmax(-1)
+            logits = denoise(x, t.expand(batch)).float()
+            posterior = (logits if self.temperature == 1 else logits / self.temperature).softmax(-1)
             code = draw_codes(posterior, noise[:, step, 1])
             jumps = noise[:, step, 0] < self.path.scheduler.jump(t, later)
             if not self.revise:
