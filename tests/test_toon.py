@@ -139,10 +139,10 @@ def test_script_is_balanced_and_never_repeats_a_sentence() -> None:
 
 def test_every_line_can_be_spoken_and_fits(espeak: Espeak) -> None:
     starts, spans = [], []
-    for line in LINES[::5]:
+    for line in LINES:
         sound, told = toon.speak(line, espeak)
         assert len(sound) % 640 == 0
-        assert 2.0 <= len(sound) / 16000 <= 3.6
+        assert 2.0 <= len(sound) / 16000 <= 3.52
         assert told[0].start == 0
         assert told[-1].end == len(sound) / 16000
         assert all(a.end == pytest.approx(b.start) for a, b in pairwise(told))

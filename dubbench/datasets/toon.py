@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 VERSION = "1"
 """Goes up with every change to what is made."""
 FPS, RATE = 25, 16000
+LONGEST = 3.48
+"""Seconds; the silence before a long sentence is cut down to keep to it."""
 
 Progress = Callable[[int, int], None]
 """Called with (clips made, clips in all)."""
@@ -234,8 +236,9 @@ def speak(line: Line, espeak: Espeak) -> tuple[NDArray[np.float32], list[Phone]]
     told = phones(said)
     begin = told[0].end if told[0].phone == "SIL" else 0.0
     end = told[-1].start if told[-1].phone == "SIL" else told[-1].end
-    frames = int(np.ceil((line.lead + end - begin + line.trail) * FPS))
-    first = round((line.lead - begin) * RATE)  # where espeak's first sample goes
+    lead = min(line.lead, max(0.2, LONGEST - (end - begin) - line.trail))
+    frames = int(np.ceil((lead + end - begin + line.trail) * FPS))
+    first = round((lead - begin) * RATE)  # where espeak's first sample goes
     voice = resample(said.samples.astype(np.float32) / np.float32(32768), said.rate, RATE)[
         : frames * RATE // FPS - first
     ]

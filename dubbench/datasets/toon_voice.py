@@ -194,9 +194,10 @@ def phones(speech: Speech) -> list[Phone]:
     """The phones of American English speech in ARPAbet, without gaps from its first sample to its last.
 
     Starts are espeak's own: it counts the glide out of a nasal or liquid to that consonant, so that an open vowel
-    after one ("now") starts some 50 ms later than a recogniser would say. Three conventions make them those of a phonetic alignment: a stop, which espeak
-    starts at its release, also owns the digital silence of its closure; phones that espeak speaks as one sound
-    (``AO R`` in "four", ``EH L`` in "bell") share its time evenly; neighbouring silences are one.
+    after one ("now") starts some 50 ms later than a recogniser would say. Three conventions bring the rest close to
+    a phonetic alignment: a stop, which espeak starts at its release, also owns the digital silence of its closure;
+    phones that espeak speaks as one sound (``AO R`` in "four", ``EH L`` in "bell") share its time evenly;
+    neighbouring silences are one.
 
     Raises:
         DubbenchError: a phone that American English does not have.
