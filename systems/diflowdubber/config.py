@@ -48,7 +48,8 @@ class Config:
     Attributes:
         name: what checkpoints call it.
         phones: size of the phone inventory (`dubbench.systems.diflowdubber.text.PHONES`).
-        lip_dim, face_dim: width of the visual features a frame (Dl, Df).
+        lip_dim, face_dim: width of the visual features a frame (Dl, Df): 512 and 256 for LRW ResNet-18 and EmoNet,
+            288 and 75 for landmarks.
         speaker_dim: width of the codec's speaker vector.
         vocab: codes in a codebook (v); the mask token of the flow has the id ``vocab``.
         prosody, content, acoustic: number of codebooks (m, n, k).
@@ -203,8 +204,8 @@ PAPER = Config()
 
 SMALL = Config(
     name="small",
-    lip_dim=160,
-    face_dim=64,
+    lip_dim=288,
+    face_dim=75,
     hidden=128,
     filter=512,
     kernels=(3, 1),
@@ -231,6 +232,8 @@ SMALL = Config(
 
 TINY = Config(
     name="tiny",
+    lip_dim=288,
+    face_dim=75,
     hidden=48,
     heads=2,
     filter=96,

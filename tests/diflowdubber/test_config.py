@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,13 @@ def test_sizes():
     assert paper["inference"] - paper["visual"] + 98.12e6 == pytest.approx(250e6, rel=0.05)
     # The per-token part of the transformer: 8 blocks of 12 · 768² weights.
     assert paper["dfpa transformer"] > 8 * 12 * 768**2
+
+
+def test_documented_sizes_are_the_real_ones():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "choices.md").read_text("utf-8")
+    counts = [count_parameters(c) for c in (TINY, SMALL, PAPER)]
+    for module in counts[0]:
+        assert f"| {module} | {' | '.join(f'{c[module]:,}' for c in counts)} |" in page
 
 
 def test_parts_sum_to_the_whole():
