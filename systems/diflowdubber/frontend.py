@@ -1,0 +1,128 @@
+"""From files to what the model reads: pictures to features at 25 Hz, a reference to a speaker vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubbench.errors import DubbenchError, MediaError
+
+from .codec.base import RATE, Codec
+
+FRAMES = 25.0
+"""Hz of the visual features."""
+SHORTEST, LONGEST = 1.6, 20.0
+"""Seconds of reference that the speaker encoder gets: repeated up to the one, cut to the other."""
+FAINT = 1e-4
+"""A reference whose loudest sample is fainter has no voice in it."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Visual:
+    """What a video shows.
+
+    Attributes:
+        lips: (F, Dl) at 25 Hz, without deltas.
+        face: (F, Df) at 25 Hz.
+        duration: of the video in seconds.
+    """
+
+    lips: Floats
+    face: Floats
+    duration: float
+
+
+def visual_features(video: Path, longest: float) -> Visual:
+    """Landmark features of lips and face.
+
+    Args:
+        video: any rate of pictures; features are interpolated to 25 Hz.
+        longest: seconds; a longer video is refused before it is decoded.
+
+    Raises:
+        DubbenchError: unreadable, too long, no face, or mediapipe is not installed.
+    """
+    from dubbench.media import probe, read_frames
+    from dubbench.visual import face_features, landmarks, lip_features
+
+    about = probe(video)
+    check_duration(about.duration, longest, video)
+    frames = read_frames(video)
+    track = landmarks(frames, str(video))
+    duration = len(frames) / about.fps
+    count = max(1, round(duration * FRAMES))
+    return Visual(
+        *(at_25(x, about.fps, count) for x in (lip_features(track), face_features(track))),
+        duration=duration,
+    )
+
+
+def check_duration(seconds: float, longest: float, where: Path) -> None:
+    """Raise `DubbenchError` for a video that the model cannot take in one piece."""
+    if seconds > longest:
+        raise DubbenchError(
+            f"{where}: {seconds:.1f} s are more than the model's limit of {longest:.1f} s; cut it into shorter clips"
+        )
+
+
+def at_25(features: Floats, fps: float, count: int) -> Floats:
+    """(F, D) at ``fps`` to (count, D) at 25 Hz, linear in time; the last value is held."""
+    if len(features) == count and abs(fps - FRAMES) < 0.01:
+        return features
+    at = np.minimum(np.arange(count) / FRAMES * fps, len(features) - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, len(features) - 1)
+    share = (at - low).astype(np.float32)[:, None]
+    return np.asarray(features[low] * (1 - share) + features[high] * share, np.float32)
+
+
+def read_features(path: Path, frames: int | None = None) -> Floats:
+    """Visual features that the field shares as .npy, one row a frame at 25 Hz: LRW ResNet-18 (F, 512), EmoNet (F, 256).
+
+    Args:
+        path: of the file; axes of size 1 before the frames are dropped.
+        frames: wanted length; up to two frames more or fewer are cut or the last one repeated.
+
+    Raises:
+        DubbenchError: unreadable, pickled, of another shape or length, or not finite.
+    """
+    try:
+        x = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DubbenchError(f"{path}: not readable as a plain .npy file ({error})") from error
+    x = x.reshape(x.shape[-2:]) if x.ndim > 2 and x.size == np.prod(x.shape[-2:]) else x
+    if x.ndim != 2 or not len(x) or x.dtype.kind != "f":
+        raise DubbenchError(f"{path}: {x.dtype} of shape {x.shape}; expected floats (frames, features)")
+    if not np.isfinite(x).all():
+        raise DubbenchError(f"{path}: has values that are not numbers")
+    if frames is not None and len(x) != frames:
+        if abs(len(x) - frames) > 2:
+            raise DubbenchError(f"{path}: {len(x)} frames, but the clip has {frames} at 25 Hz")
+        x = np.concatenate([x, x[-1:].repeat(2, 0)])[:frames]
+    return np.asarray(x, np.float32)
+
+
+def speaker_vector(codec: Codec, reference: Path) -> Floats:
+    """(256,) the voice of a recording, by the codec's speaker encoder.
+
+    Raises:
+        DubbenchError: unreadable, or no voice in it.
+    """
+    from dubbench.media import read_audio
+
+    return voice_of(codec, read_audio(reference, RATE), str(reference))
+
+
+def voice_of(codec: Codec, samples: Floats, where: str = "the reference") -> Floats:
+    """`speaker_vector` of (T,) samples at 16 kHz. Short sound is repeated, long sound cut to its first 20 s."""
+    if not len(samples) or np.abs(samples).max() < FAINT:
+        raise MediaError(f"{where}: silent, so there is no voice to follow; give a recording with speech")
+    least = round(SHORTEST * RATE)
+    if len(samples) < least:
+        samples = np.tile(samples, -(-least // len(samples)))[:least]
+    return codec.encode(samples[: round(LONGEST * RATE)]).speaker
