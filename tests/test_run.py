@@ -83,7 +83,7 @@ def test_bad_systems_harm_no_other(dubbench: Command, tmp_path: Path) -> None:
     assert "no samples" in reasons.pop(("example-strange", "a-1"))
     assert not reasons
     assert rows["example-strange", "a-2"].rate == 8000
-    assert rows["example-strange", "b-3"].seconds == pytest.approx(3 * 0.96, abs=0.2)
+    assert rows["example-strange", "b-3"].seconds == pytest.approx(3.0)
     found = {(r["system"], r["n_scored"]) for r in table(tmp_path / "run/board/table.csv") if r["metric"] == "level"}
     assert {("example-hum", "5"), ("example-hangs", "4"), ("example-strange", "3")} <= found
 

@@ -93,7 +93,7 @@ class Strange(_Bad):
             hum = 0.1 * np.sin(2 * np.pi * self.hz * t)
             kind = int(request.clip[-1])
             if kind == 0:
-                yield Dub(request.clip, np.where(t > 1, np.nan, hum), 16000)
+                yield Dub(request.clip, np.where(t > 0.5, np.nan, hum), 16000)
             elif kind == 1:
                 yield Dub(request.clip, np.zeros(0), 16000)
             elif kind == 2:
