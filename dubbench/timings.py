@@ -101,12 +101,14 @@ def spread(
     """Each word's phones evenly over its anchor's time; silence elsewhere.
 
     Raises:
-        AlignmentError: the anchors are other words than ``words``.
+        AlignmentError: the anchors are other words than ``words``, out of order, or beyond ``duration``.
     """
     if [anchor.word for anchor in anchors] != list(words):
         raise AlignmentError(f"the anchors say {' '.join(a.word for a in anchors)!r}, not {' '.join(words)!r}")
     phones = []
     for i, (anchor, sounds) in enumerate(zip(anchors, spoken, strict=True)):
+        if not anchor.start < min(anchor.end, duration):
+            raise AlignmentError(f"the anchor of {anchor.word!r} has no length or lies beyond the sound")
         edges = np.linspace(anchor.start, min(anchor.end, duration), len(sounds) + 1).round(6).tolist()
         phones += [Phone(p, a, b, i) for p, a, b in zip(sounds, edges, edges[1:], strict=False)]
     return fill(phones, duration)

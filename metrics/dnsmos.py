@@ -17,12 +17,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from dubbench.metrics.loudness import at_level
 from numpy.typing import NDArray
 
 from dubbench.bundled import bundled, bundled_digest, installed_version
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.loudness import at_level
 
 RATE = 16000
 LEVEL_DB = -26.0
@@ -83,13 +83,23 @@ def _sessions() -> tuple[Any, Any]:
     return p835, p808
 
 
-def _column(name: str, value: str, expects: dict[str, Effect]) -> Column:
+def _column(name: str, value: str) -> Column:
+    expects: dict[str, Effect] = {
+        "delay": "invariant",
+        "silence": "undefined",
+        "noise": "worse",
+        "gain(db=-12)": "invariant",
+    }
+    if value != "bak":
+        expects["shuffled"] = "worse"  # cuts are no background
+    if value != "sig":
+        expects["noisy(snr=10)"] = "worse"  # and noise is hardly speech
     return Column(
         name=name,
         direction="up",
         aggregate=Mean(value=value),
         digits=2,
-        tolerance=0.05,
+        tolerance=0.1,
         headline=value == "ovrl",
         expects=expects,
     )
@@ -99,10 +109,10 @@ class DNSMOS(MetricBase):
     """Predicted opinion of quality, without a reference."""
 
     columns = (
-        _column("DNSMOS", "ovrl", {}),
-        _column("DNSMOS-SIG", "sig", {}),
-        _column("DNSMOS-BAK", "bak", {}),
-        _column("DNSMOS-P808", "p808", {}),
+        _column("DNSMOS", "ovrl"),
+        _column("DNSMOS-SIG", "sig"),
+        _column("DNSMOS-BAK", "bak"),
+        _column("DNSMOS-P808", "p808"),
     )
 
     def __init__(self) -> None:

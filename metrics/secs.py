@@ -19,12 +19,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from dubbench.metrics.loudness import at_level
 from numpy.typing import NDArray
 
 from dubbench.bundled import bundled_digest, installed_version
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.loudness import at_level
 from dubbench.sound import Sound
 
 RATE = 16000
@@ -81,7 +81,17 @@ def _embedding(sound: Sound) -> Embedding | None:
     return sound.derive(f"resemblyzer/{LEVEL_DB:g}", lambda: embed(sound.at(RATE)))
 
 
-def _column(name: str, value: str, expects: dict[str, Effect]) -> Column:
+def _column(name: str, value: str) -> Column:
+    expects: dict[str, Effect] = {
+        "delay": "invariant",
+        "silence": "undefined",
+        "noise": "worse",
+        "gain(db=-12)": "invariant",
+        "noisy(snr=10)": "worse",
+        "other_voice": "worse",
+    }
+    if value == "secs_gt":
+        expects |= {"ground_truth": "perfect", "another_clip": "worse", "shuffled": "worse"}
     return Column(
         name=name,
         direction="up",
@@ -99,7 +109,7 @@ def _column(name: str, value: str, expects: dict[str, Effect]) -> Column:
 class SECS(MetricBase):
     """Speaker similarity to the prompt and to the ground truth, in percent."""
 
-    columns = (_column("SECS", "secs", {}), _column("SECS-GT", "secs_gt", {}))
+    columns = (_column("SECS", "secs"), _column("SECS-GT", "secs_gt"))
 
     def __init__(self) -> None:
         self.info = MetricInfo(
