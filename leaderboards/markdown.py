@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
 from dubbench.leaderboards.table import Entry, Grid, Sampler
 
@@ -47,7 +47,7 @@ def intervals_note(sampler: Sampler) -> str:
     """How the intervals were made, in one sentence."""
     unit, units = sampler.unit()
     if units < UNITS:
-        return f"No intervals and no ranks apart: fewer than {UNITS} clips."
+        return f"No intervals and no ranks: fewer than {UNITS} clips."
     what = f"{units} speakers (whole speakers are drawn)" if unit == "speaker" else f"{units} clips"
     return (
         f"Intervals: {100 * LEVEL:g} % percentile bootstrap over {what}, {RESAMPLES} resamples, seeded from the class."
@@ -66,6 +66,8 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
         for (_, column), why in hidden.items():
             lines.append(f"> **{cell_text(column)} is not shown: it fails its own declaration.** {cell_text(why)}\n")
         lines += [f"{sheet.count} clips. Class `{sheet.manifest.comparability}`. {intervals_note(sampler)}"]
+        if any(dirty(run.manifest.code) for run in sheet.runs):
+            lines += ["Made with changed files: the commit does not say which code it was."]
         lines += ["Bold: best; underlined: cannot be told apart from the best; n/N where not all clips are scored."]
         lines += ["A system has no rank where others are scored on clips that it lacks.", ""]
         lines += _table(sheet, sheet.ranking, columns, cells)
@@ -110,14 +112,9 @@ def badges(sheet: Sheet, label: str) -> list[str]:
         out.append("conditioned on SECS encoder")
     if dubs < sheet.count:
         out.append(f"{dubs}/{sheet.count} dubs")
-    if dirty(entrant.run.manifest.code):
+    if sheet.dirty(label):
         out.append("dirty code")
     return out
-
-
-def dirty(code: Mapping[str, str]) -> bool:
-    """Whether a run was made with changed files."""
-    return code.get("dirty", "").lower() in ("yes", "true", "1")
 
 
 def _cell(entry: Entry, measure: Measure, sheet: Sheet, label: str, whole: int) -> str:
@@ -125,8 +122,10 @@ def _cell(entry: Entry, measure: Measure, sheet: Sheet, label: str, whole: int) 
     if e.value is None:
         return "–" if sheet.asked(label, measure) else ""
     text = f"{e.value:.{digits}f}"
-    if entry.rank == 1:
-        text = f"**{text}**" if entry.leads else f"<u>{text}</u>"
+    if entry.leads:
+        text = f"**{text}**"
+    elif entry.rank == 1:
+        text = f"<u>{text}</u>"
     if e.low is not None and e.high is not None:
         text += f" [{e.low:.{digits}f}, {e.high:.{digits}f}]"
     if e.n < whole:

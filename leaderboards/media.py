@@ -30,13 +30,15 @@ BANDS, FFT = 64, 512
 FLOOR = 62.0
 """Decibels below the loudest that are black."""
 
+_X264 = {"crf": "27", "preset": "veryfast", "threads": "1", "bf": "0", "x264-params": "asm=0"}
+"""No B-frames, so that the picture starts at time zero; no assembly, whose output varied between equal calls (it reads
+past its buffers: x264 in PyAV 18.1)."""
+
 _COLOURS = ((0x0B, 0x10, 0x18), (0x17, 0x2B, 0x4D), (0x1B, 0x62, 0x84), (0x3F, 0xA7, 0x96), (0xF4, 0xEC, 0xB0))
 
 
 def video(path: Path) -> bytes:
     """The pictures of a video without sound: mp4, H.264 yuv420p, at most `WIDTH` wide and `LONGEST` seconds.
-
-    Without B-frames: the picture starts at time zero, and x264's look-ahead for them varies from run to run.
 
     Raises:
         MediaError: missing or unreadable.
@@ -50,7 +52,7 @@ def video(path: Path) -> bytes:
             source = container.streams.video[0]
             scale = min(1.0, WIDTH / source.width)
             width, height = (max(2, round(n * scale / 2) * 2) for n in (source.width, source.height))
-            stream: Any = output.add_stream("libx264", rate=fps, options={"crf": "27", "threads": "1", "bf": "0"})
+            stream: Any = output.add_stream("libx264", rate=fps, options=_X264)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for i, frame in enumerate(container.decode(source)):
                 if i >= LONGEST * fps:

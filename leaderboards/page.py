@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dubbench.leaderboards.failures import failures
-from dubbench.leaderboards.markdown import ARROW, Hidden, dirty, intervals_note
+from dubbench.leaderboards.markdown import ARROW, Hidden, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
-from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.table import Entry, Grid, Sampler, hardware, number, timings
 
 View = dict[str, Any]
@@ -103,7 +103,9 @@ def _facts(part: Part) -> list[tuple[str, str, str]]:
     for code in _distinct(run.manifest.code for run in sheet.runs):
         text = " ".join(p for p in (code.get("dubbench", ""), code.get("commit", "")[:10]) if p) or "unknown"
         detail = "; ".join(f"{k} {v}" for k, v in code.items())
-        out.append(("Code", text + (" · changed files" if dirty(code) else ""), detail))
+        out.append(("Code", text, detail))
+        if dirty(code):
+            out.append(("Warning", "dirty code", "Made with changed files: the commit does not say which code it was."))
     for machine in _distinct(run.manifest.hardware for run in sheet.runs):
         short = machine.get("gpu") or machine.get("cpu") or "unknown"
         out.append(("Hardware", short, "; ".join(f"{k} {v}" for k, v in machine.items())))
@@ -172,7 +174,8 @@ def _cell(
             f"rank {entry.rank}" + (f", cannot be told apart from {', '.join(entry.tied)}" if entry.tied else "")
         )
     elif sheet.entrants[label].ranks and m.column.direction != "none":
-        tip.append("no rank: others are scored on clips that this system lacks")
+        why = "others are scored on clips that this system lacks" if e.low is not None else "too few clips"
+        tip.append(f"no rank: {why}")
     if base["conditioned"]:
         tip.append(f"conditioned on {m.info.speaker_encoder}, the encoder that measures this column")
     if guide is not None:
@@ -211,7 +214,7 @@ def _badges(sheet: Sheet, label: str) -> list[View]:
     if dubs < sheet.count:
         tip = f"{sheet.count - dubs} of {sheet.count} clips have no dub; see Failures."
         out.append({"text": f"{dubs}/{sheet.count} dubs", "kind": "warn", "tip": tip})
-    if dirty(entrant.run.manifest.code):
+    if sheet.dirty(label):
         tip = "The run was made with changed files: its commit does not tell which code it was."
         out.append({"text": "dirty code", "kind": "warn", "tip": tip})
     return out

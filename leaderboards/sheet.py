@@ -142,10 +142,19 @@ class Sheet:
             if self.asked(label, m)
         )
 
+    def dirty(self, label: str) -> bool:
+        """Whether a system's run was made with changed files where another run of the sheet was not."""
+        return dirty(self.entrants[label].run.manifest.code) and not all(dirty(r.manifest.code) for r in self.runs)
+
     def conditioned(self, label: str, measure: Measure) -> bool:
         """Whether the system was conditioned on the very speaker encoder that this column measures with."""
         encoder = measure.info.speaker_encoder
         return bool(encoder) and encoder in self.entrants[label].entry.info.conditioned_on
+
+
+def dirty(code: Mapping[str, str]) -> bool:
+    """Whether a run was made with changed files, so that its commit does not say which code it was."""
+    return code.get("dirty", "").lower() in ("yes", "true", "1")
 
 
 def sheets(runs: Sequence[Run]) -> list[Sheet]:

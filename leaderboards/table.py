@@ -96,7 +96,8 @@ class Entry:
     """One cell of a table.
 
     Attributes:
-        rank: 1 for the best group; None for controls and for systems that do not cover what others do.
+        rank: 1 for the best group; None for controls, for systems that do not cover what others do, and where there
+            are too few clips for intervals.
         tied: the others of its group, which it cannot be told apart from.
         leads: whether its value is the best of all that rank.
     """
@@ -114,7 +115,8 @@ Grid = Mapping[tuple[str, str, str], Entry]
 def grid(sampler: Sampler, common: bool = False) -> Grid:
     """All cells of a sheet; with ``common`` only over the clips that every ranking system did.
 
-    Ranks are given among the ranking systems that are scored on every clip that any of them is scored on.
+    Ranks are given among the ranking systems that are scored on every clip that any of them is scored on, if those
+    clips are enough for intervals.
     """
     sheet = sampler.sheet
     out: dict[tuple[str, str, str], Entry] = {}
@@ -136,7 +138,10 @@ def grid(sampler: Sampler, common: bool = False) -> Grid:
             for i in group:
                 tied = tuple(ranked[j] for j in group if j != i)
                 leads = points[i] == points[groups[0][0]]
-                out[ranked[i], *where] = Entry(found[ranked[i]], before + 1, tied, leads)
+                known = found[ranked[i]].low is not None
+                out[ranked[i], *where] = Entry(
+                    found[ranked[i]], before + 1 if known else None, tied if known else (), leads
+                )
             before += len(group)
     return out
 

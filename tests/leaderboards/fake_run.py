@@ -274,7 +274,7 @@ def _video(path: Path) -> None:
     if path.exists():
         return
     with av.open(str(path), "w", format="mp4") as output:
-        stream: Any = output.add_stream("libx264", rate=25, options={"threads": "1", "bf": "0"})
+        stream: Any = output.add_stream("libx264", rate=25, options={"threads": "1", "bf": "0", "x264-params": "asm=0"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for picture in pictures():
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

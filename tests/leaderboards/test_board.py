@@ -104,7 +104,7 @@ def test_the_page_shows_systems_values_badges_and_failures(board: Path) -> None:
         "--system 'paper wavs=precomputed(\"dubs\")'",
     ):
         assert part in text, part
-    assert "changed files" not in text
+    assert "dirty code" not in text
 
 
 def test_data_of_the_scripts_is_what_was_scored(board: Path) -> None:
@@ -343,3 +343,14 @@ def test_what_could_not_be_run_is_listed(tmp_path: Path) -> None:
     page = write_board([run], tmp_path / "out", players=0, missing=["chem 1.0: <nothing> there"])
     assert "Missing chem 1.0: <nothing> there" in Page(page).text
     assert "**Missing:** chem 1.0: &lt;nothing&gt; there" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_dirty_run_is_marked_where_it_is_joined_with_a_clean_one(tmp_path: Path) -> None:
+    one = build(tmp_path / "a", clips=2, systems={"model-a": fakes()["model-a"]}, media=False)
+    two = build(tmp_path / "b", clips=2, systems={"model-b": fakes()["model-b"]}, media=False)
+    code = {**two.manifest.code, "dirty": "yes"}
+    two = two.model_copy(update={"manifest": two.manifest.model_copy(update={"code": code})})
+    (sheet,) = sheets([one, two])
+    assert not sheet.dirty("model-a") and sheet.dirty("model-b")
+    text = (write_board([one, two], tmp_path / "out", players=0).parent / "table.md").read_text()
+    assert re.search(r"\| model-b `dirty code` +\|", text) and re.search(r"\| model-a `conditioned.*` +\|", text)
