@@ -237,9 +237,22 @@ def make_metric(name: str) -> Metric:
     return metric
 
 
+READING_ORDER = (
+    *("lse", "wer", "secs", "utmos", "dnsmos", "align", "phones", "pitch"),
+    *("emo-sim", "avsync", "mcd", "duration"),
+)
+"""The order in which the field reads its columns; other metrics follow by name."""
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a metric stands in a table: ``wer-grammar`` where ``wer`` does."""
+    found = [i for i, first in enumerate(READING_ORDER) if name == first or name.startswith(f"{first}-")]
+    return (found[0] if found else len(READING_ORDER), name)
+
+
 def metrics_of(profile: str) -> Iterator[tuple[str, Metric]]:
-    """The metrics that belong to a profile, by name."""
-    for name in names("metrics"):
+    """The metrics that belong to a profile, in reading order."""
+    for name in sorted(names("metrics"), key=_place):
         metric = make_metric(name)
         if profile in metric.info.profiles:
             yield name, metric
