@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,31 @@ def read_features(path: Path, frames: int | None = None) -> Floats:
     return np.asarray(x, np.float32)
 
 
+def find_features(folder: Path, clip: str, speaker: str = "") -> Path:
+    """The .npy file of a clip below ``folder``, as the field names them.
+
+    ``<clip>.npy``, or a name that ends in ``-<clip>`` or in the clip without its speaker (``s1-face-bbaf2n.npy`` for
+    ``s1-bbaf2n``); a name without the clip's whole id needs the speaker in it or in the folder's name, or to be the
+    only ``bbaf2n.npy``.
+
+    Raises:
+        DubbenchError: none, or several.
+    """
+    speaker = speaker or clip.partition("-")[0]
+    short = clip.removeprefix(f"{speaker}-")
+    hits = [p for p in _npy_files(folder) if p.stem in (clip, short) or p.stem.endswith((f"-{clip}", f"-{short}"))]
+    own = [p for p in hits if p.stem == clip or p.stem.startswith(f"{speaker}-") or p.parent.name == speaker]
+    found = own or [p for p in hits if p.stem == short]
+    if len(found) != 1:
+        raise DubbenchError(f"{folder}: {len(found)} .npy files fit the clip {clip}; one is needed")
+    return found[0]
+
+
+@cache
+def _npy_files(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(folder.rglob("*.npy")))
+
+
 def speaker_vector(codec: Codec, reference: Path) -> Floats:
     """(256,) the voice of a recording, by the codec's speaker encoder.
 
@@ -125,4 +151,9 @@ def voice_of(codec: Codec, samples: Floats, where: str = "the reference") -> Flo
     least = round(SHORTEST * RATE)
     if len(samples) < least:
         samples = np.tile(samples, -(-least // len(samples)))[:least]
-    return codec.encode(samples[: round(LONGEST * RATE)]).speaker
+    samples = samples[: round(LONGEST * RATE)]
+    if codec.name == "world":  # the vector alone, without the analysis
+        from .codec.world import embed
+
+        return embed(samples)
+    return codec.encode(samples).speaker

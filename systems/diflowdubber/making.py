@@ -22,7 +22,7 @@ from .codec.base import HOP, Codec, frames_of
 from .codecs import open_codec
 from .config import Config
 from .features import VERSION, Cache, CacheInfo, Features, pack
-from .frontend import FRAMES, read_features, visual_features
+from .frontend import FRAMES, find_features, read_features, visual_features
 from .timing import Hints, align
 
 NO_HINTS = Hints()
@@ -36,7 +36,7 @@ class Source:
         clip, speaker, text: as in `dubbench.clip.Clip`.
         audio: its speech; on the video's clock where there is a video.
         video: None for speech alone.
-        lips, face: .npy features of the video; landmarks are found in the video where they are None.
+        lips, face: folders of .npy features of the videos.
         hints: where the timing may come from.
     """
 
@@ -81,37 +81,18 @@ def dataset_sources(
 
     Args:
         textgrids: folder of MFA's TextGrids; the one named after the clip, or after its video, is taken.
-        lips, face: folders of .npy features; the file whose name ends in the clip's id, or its name without the
-            speaker (``s1-face-bbaf2n.npy``), in a folder or name of the speaker where several do.
+        lips, face: folders of .npy features (`find_features`).
     """
     grids = {p.stem: p for p in sorted(textgrids.rglob("*.TextGrid"))} if textgrids else {}
-    found = {"lips": _npy(lips), "face": _npy(face)}
     words = getattr(dataset, "alignment", lambda clip: None)
     sources = []
     for clip in clips:
         grid = grids.get(clip.id) or grids.get(clip.video.stem)
         hints = Hints(clip.phones, grid, words(clip))
-        given = {k: _named(paths, clip.id, clip.speaker) for k, paths in found.items() if paths}
         sources.append(
-            Source(clip.id, clip.speaker, clip.text, clip.audio or clip.video, clip.video, hints=hints, **given)
+            Source(clip.id, clip.speaker, clip.text, clip.audio or clip.video, clip.video, lips, face, hints)
         )
     return sources
-
-
-def _npy(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return []
-    paths = sorted(folder.rglob("*.npy"))
-    if not paths:
-        raise DubbenchError(f"{folder}: no .npy features in it")
-    return paths
-
-
-def _named(paths: list[Path], clip: str, speaker: str) -> Path | None:
-    short = clip.removeprefix(f"{speaker}-")
-    hits = [p for p in paths if p.stem == clip or p.stem.endswith((f"-{clip}", f"-{short}")) or p.stem == short]
-    own = [p for p in hits if p.stem == clip or p.stem.startswith(f"{speaker}-") or p.parent.name == speaker]
-    return next(iter(own or (hits if len(hits) == 1 else [])), None)
 
 
 @dataclass(frozen=True)
@@ -184,7 +165,7 @@ def _paths(hints: Hints) -> list[Path | None]:
 
 def _stat(path: Path | None) -> list[Any] | None:
     if path is None or not path.is_file():
-        return None
+        return None if path is None else [str(path)]
     about = path.stat()
     return [str(path), about.st_size, about.st_mtime_ns]
 
@@ -256,8 +237,10 @@ def _visual(source: Source, recipe: Recipe) -> tuple[Any, Any]:
         seen = visual_features(source.video, recipe.config.seconds)
         return seen.lips, seen.face
     if source.lips is None or source.face is None:
-        raise DubbenchError("no .npy features of lips and face with this clip's name")
+        raise DubbenchError("no folders of .npy features of lips and face were given")
     from dubbench.media import probe
 
     frames = max(1, round(probe(source.video).duration * FRAMES))
-    return read_features(source.lips, frames), read_features(source.face, frames)
+    found = (find_features(folder, source.clip, source.speaker) for folder in (source.lips, source.face))
+    lips, face = (read_features(path, frames) for path in found)
+    return lips, face

@@ -51,6 +51,7 @@ def write(folder: Path, groups: Groups, meta: Mapping[str, Any], limit: int | No
         told["digest"] = _digest(told)
         (temporary / META).write_text(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
         for path in temporary.iterdir():
+            path.chmod(0o644)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.chmod(0o755)

@@ -95,8 +95,8 @@ def judge(objective: Objective, corpus: Corpus, device: torch.device) -> dict[st
     """How the objective's model does on ``corpus``.
 
     Returns:
-        mean losses, ``accuracy`` (share of right content tokens), and for stage 2 ``boundary_ms``, the median distance
-        of MAS's phone boundaries from the true ones.
+        mean losses, ``accuracy`` (share of right content tokens), and for stage 2 ``boundary_ms``, the mean distance of
+        MAS's phone boundaries from the true ones.
     """
     model = objective.model
     was = model.training
@@ -124,7 +124,7 @@ def judge(objective: Objective, corpus: Corpus, device: torch.device) -> dict[st
     model.train(was)
     scores = {name: value / weights for name, value in sums.items()}
     if boundaries:
-        scores["boundary_ms"] = float(np.median(np.concatenate(boundaries)))
+        scores["boundary_ms"] = float(np.mean(np.concatenate(boundaries)))
     return scores
 
 
@@ -159,8 +159,8 @@ def with_widths(config: Config, corpus: Corpus, stage: Stage) -> Config:
     return replace(config, lip_dim=lips, face_dim=face)
 
 
-def read_teacher(path: Path | None, config: Config) -> tuple[Stage1 | None, str]:
-    """The stage 1 model at ``path`` (a checkpoint or a run) and its digest; nothing for None.
+def read_teacher(path: Path | None, config: Config) -> tuple[Stage1 | None, dict[str, Any] | None]:
+    """The stage 1 model at ``path`` (a checkpoint or a run), its digest and its features; nothing for None.
 
     Raises:
         DubbenchError: there is none, or one is needed and not given.
@@ -170,7 +170,7 @@ def read_teacher(path: Path | None, config: Config) -> tuple[Stage1 | None, str]
             raise DubbenchError(
                 "stage 2 distils from a pre-trained stage 1: give it with --teacher, or use --ablation no-distill"
             )
-        return None, ""
+        return None, None
     folder = checkpoint.find(path)
-    model, _ = checkpoint.load_model(folder, "tts")
-    return cast(Stage1, model), checkpoint.weights_digest(folder)
+    model, meta = checkpoint.load_model(folder, "tts")
+    return cast(Stage1, model), {"sha256": checkpoint.weights_digest(folder), "features": meta.get("features", [])}

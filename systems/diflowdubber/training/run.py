@@ -116,7 +116,7 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
     if not len(corpus):
         raise DubbenchError("no clip is left to train on; hold out fewer with --hold-out")
     config = with_widths(job.config, corpus, job.stage)
-    teacher, teacher_digest = (None, "") if job.stage == "tts" else read_teacher(job.teacher, config)
+    teacher, of_teacher = (None, None) if job.stage == "tts" else read_teacher(job.teacher, config)
     bf16 = machine.bf16
     if bf16 is None:
         bf16 = machine.device != "cpu" and torch.cuda.is_available()
@@ -130,7 +130,7 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
         "features": [_account(cache) for cache in caches],
         "held_out": validation.ids,
         "visual": info.visual,
-        "teacher": teacher_digest,
+        "teacher": of_teacher,
         "precision": "bf16" if bf16 else "float32",
     }
     return Trainer(objective, corpus, validation, launched, settings, job.run, meta)

@@ -1,0 +1,37 @@
+"""Codecs by name or file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dubbench.errors import DubbenchError
+
+from .codec.base import Codec
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""The shipped checkpoint with its codec."""
+CODEC_FILE = "codec.safetensors"
+"""Of a codec ``world`` that lies beside a checkpoint."""
+
+
+def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
+    """A codec, loaded.
+
+    Args:
+        spec: ``world`` for the shipped one, a file of `WorldCodec.save`, or a folder with FACodec's two official files.
+        device: for FACodec.
+
+    Raises:
+        DubbenchError: there is none, or it cannot be read.
+    """
+    path = WEIGHTS / CODEC_FILE if str(spec) == "world" else Path(spec)
+    if path.is_dir():
+        from .codec.facodec import DECODER_FILE, ENCODER_FILE, FACodec
+
+        return FACodec.load(path / ENCODER_FILE, path / DECODER_FILE, device)
+    if not path.is_file():
+        where = "no shipped codec" if str(spec) == "world" else f"{path}: no such codec"
+        raise DubbenchError(f"{where}; make one with: dubbench codec fit, or give a folder with FACodec's files")
+    from .codec.world import WorldCodec
+
+    return WorldCodec.load(path)

@@ -1,0 +1,218 @@
+"""DiFlowDubber as a system of dubbench: silent video, text and a reference voice to speech."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dubbench.errors import DubbenchError, one_line
+from dubbench.request import Dub, DubRequest, Failure
+from dubbench.system import SystemBase, SystemInfo
+
+if TYPE_CHECKING:
+    from .batch import DubItem
+    from .codec.base import Codec
+    from .stage2 import Generated, Stage2
+
+PAPER = "DiFlowDubber: Discrete Flow Matching for Automated Video Dubbing via Cross-Modal Alignment and Synchronization"
+
+
+class DiFlowDubber(SystemBase):
+    """The model with its codec.
+
+    Args:
+        checkpoint: of stage 2: a folder from ``dubbench train release``, a checkpoint or a run; None: the shipped one.
+        nfe: function evaluations of the flow.
+        temperature: of the flow's posterior.
+        codec: the one that made the training features; None: the one beside the checkpoint, else the shipped one.
+        batch: clips at once. A clip's dub depends on its own seed alone; across batch sizes it is the same up to the
+            rounding of the machine's matrix products.
+        bf16: bfloat16 on a GPU; on the CPU it is float32 always.
+        lips, face: folders of .npy features, for a checkpoint that was trained on such.
+
+    Raises:
+        DubbenchError: no checkpoint, or one of another stage.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | None = None,
+        nfe: int = 32,
+        temperature: float = 1.0,
+        codec: str | None = None,
+        batch: int = 1,
+        bf16: bool = True,
+        lips: str | None = None,
+        face: str | None = None,
+    ) -> None:
+        from .codecs import CODEC_FILE, WEIGHTS
+        from .training.checkpoint import META, find, read_meta, weights_digest
+
+        if nfe < 1 or temperature <= 0 or batch < 1:
+            raise DubbenchError("diflowdubber: nfe and batch must be at least 1, temperature above 0")
+        if checkpoint is None and not (WEIGHTS / META).is_file():
+            raise DubbenchError(
+                "diflowdubber ships no weights in this installation; train them (docs/training.md) and name them: "
+                "diflowdubber(checkpoint=FOLDER)"
+            )
+        self.folder = find(WEIGHTS if checkpoint is None else Path(checkpoint).expanduser())
+        self.meta = read_meta(self.folder)
+        if self.meta.get("stage") != "dub":
+            raise DubbenchError(f"{self.folder}: a checkpoint of stage {self.meta.get('stage')!r}; dubbing needs 'dub'")
+        beside = self.folder / CODEC_FILE
+        self.codec_spec = codec or (str(beside) if beside.is_file() else "world")
+        self.nfe, self.temperature, self.bf16 = nfe, temperature, bf16
+        self.npy = (lips, face)
+        made = self.meta["codec"]
+        self.info = SystemInfo(
+            name="diflowdubber",
+            kind="model",
+            summary=f"discrete flow matching over tokens of {made['name']}, size {self.meta['config']['name']}",
+            paper=PAPER,
+            licence="Apache-2.0",
+            weights={"dub": weights_digest(self.folder), "codec": made["digest"]},
+            trained_on=trained_on(self.meta),
+            conditioned_on=("resemblyzer",) if made["name"] == "world" else (made["name"],),
+            settings={"nfe": nfe, "temperature": temperature, "bf16": bf16, "step": int(self.meta.get("step", 0))},
+            batch=batch,
+        )
+        self._loaded: _Loaded | None = None
+
+    def load(self, device: str) -> None:
+        """Load model and codec, and check that they belong together.
+
+        Raises:
+            DubbenchError: damaged weights, or a codec that is not the one of the training features.
+        """
+        import torch
+
+        from .codecs import open_codec
+        from .stage2 import Stage2
+        from .training.checkpoint import load_model
+
+        model, _ = load_model(self.folder, "dub")
+        assert isinstance(model, Stage2)
+        codec = open_codec(self.codec_spec, device)
+        wanted = self.meta["codec"]["digest"]
+        if codec.digest != wanted:
+            raise DubbenchError(
+                f"{self.codec_spec}: codec {codec.digest[:12]}, but {self.folder} speaks tokens of {wanted[:12]}"
+            )
+        self._loaded = _Loaded(model.to(device), codec, torch.device(device))
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._loaded = None
+
+    def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
+        """One dub or failure a request; what is wrong with one request does not touch the others."""
+        if self._loaded is None:
+            raise DubbenchError("diflowdubber: load() comes before dub()")
+        ready: list[tuple[DubRequest, DubItem, float]] = []
+        for request in requests:
+            start = time.perf_counter()
+            try:
+                item = self._prepare(request, self._loaded)
+            except Exception as error:
+                yield Failure(request.clip, one_line(error))
+                continue
+            ready.append((request, item, time.perf_counter() - start))
+        for first in range(0, len(ready), self.info.batch):
+            yield from self._speak(ready[first : first + self.info.batch], self._loaded)
+
+    def _prepare(self, request: DubRequest, loaded: _Loaded) -> DubItem:
+        """The frontend: everything but the model.
+
+        Raises:
+            DubbenchError: text, video or reference cannot be used.
+        """
+        from .batch import DubItem
+        from .features import with_deltas
+        from .frontend import check_duration, speaker_vector, visual_features
+        from .text import phone_ids, phonemes
+
+        phones = phone_ids(phonemes(request.text))  # the quickest to fail comes first
+        config = loaded.model.config
+        check_duration(request.duration, config.seconds, request.video)
+        voice = speaker_vector(loaded.codec, request.reference)
+        if self.meta["visual"] == "landmarks":
+            seen = visual_features(request.video, config.seconds)
+            lips, face = with_deltas(seen.lips), seen.face
+        else:
+            lips, face = self._read_npy(request)
+        return DubItem(phones, lips, face, voice)
+
+    def _read_npy(self, request: DubRequest) -> tuple[Any, Any]:
+        from .frontend import FRAMES, find_features, read_features
+
+        frames = max(1, round(request.duration * FRAMES))
+        found = [find_features(Path(folder), request.clip) for folder in self.npy if folder]
+        if len(found) < 2:
+            raise DubbenchError("this checkpoint was trained on .npy features: give their folders as lips= and face=")
+        lips, face = (read_features(path, frames) for path in found)
+        return lips, face
+
+    def _speak(self, ready: Sequence[tuple[DubRequest, DubItem, float]], loaded: _Loaded) -> Iterator[Dub | Failure]:
+        import torch
+
+        from .batch import collate_dub
+        from .codec.base import RATE, Tokens
+        from .text import PHONES
+
+        start = time.perf_counter()
+        requests = [request for request, _, _ in ready]
+        try:
+            batch = collate_dub([item for _, item, _ in ready], loaded.model.config).to(loaded.device)
+            half = self.bf16 and loaded.device.type == "cuda"
+            with torch.autocast(loaded.device.type, torch.bfloat16, enabled=half):
+                made = loaded.model.generate(batch, self.nfe, [r.seed for r in requests], temperature=self.temperature)
+            tokens = made.tokens.cpu().numpy()
+        except DubbenchError as error:  # a clip's own fault: find out whose, alone
+            if len(ready) == 1:
+                yield Failure(requests[0].clip, one_line(error))
+            else:
+                for one in ready:
+                    yield from self._speak([one], loaded)
+            return
+        model_time = (time.perf_counter() - start) / len(ready)
+        for row, (request, item, frontend_time) in enumerate(ready):
+            start = time.perf_counter()
+            length = int(made.lengths[row])
+            sound = loaded.codec.decode(Tokens.of(tokens[row, :, :length], item.speaker))
+            yield Dub(
+                clip=request.clip,
+                samples=_fit(sound, round(request.duration * RATE)),
+                sample_rate=RATE,
+                timings={"frontend": frontend_time, "model": model_time, "vocoder": time.perf_counter() - start},
+                extras={"phones": [PHONES[i] for i in item.phonemes], "ends": _ends(made, row, len(item.phonemes))},
+            )
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    model: Stage2
+    codec: Codec
+    device: Any
+
+
+def trained_on(meta: dict[str, Any]) -> tuple[str, ...]:
+    """The data sets that a checkpoint's weights have seen, in both stages."""
+    rows = [*meta.get("features", ()), *(meta.get("teacher") or {}).get("features", ())]
+    return tuple(sorted({row["dataset"] for row in rows}))
+
+
+def _fit(sound: Any, length: int) -> Any:
+    """Cut, or padded with zeros, to the video's length (less than half a token's difference)."""
+    import numpy as np
+
+    return np.pad(sound[:length], (0, max(0, length - len(sound))))
+
+
+def _ends(made: Generated, row: int, phones: int) -> list[float]:
+    """End of each phone in seconds, as MAS found them in the video."""
+    assert made.frame_durations is not None
+    frames = made.frame_durations[row, :phones].cumsum(0).tolist()
+    return [round(frame / 25, 2) for frame in frames]
