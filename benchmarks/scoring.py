@@ -48,9 +48,10 @@ def measure(options: argparse.Namespace, out: Path) -> dict[str, object]:
     machine = bench.Machine(options.workers, "cpu")
     data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
     manifest = bench.plan(data, cell, [parse_spec("delay")], out, machine)
-    dubs = [row for row in bench.synth(out, manifest, machine) if row.path]
+    rows = bench.synth(out, manifest, machine)
+    dubs = [row for row in rows if row.path]
     start = time.perf_counter()
-    bench.score_run(out, manifest, dubs, machine)
+    bench.score_run(out, manifest, rows, machine)
     wall = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
     journal(out).path.unlink()

@@ -15,7 +15,7 @@ from dubbench.media import RATE, read_audio, write_wav
 from dubbench.prepare import Prepared, prepare, sound_file, video_file
 from dubbench.progress import progress
 from dubbench.provenance import code, hardware, packages
-from dubbench.registry import Spec, make_metric, make_system, metrics_of, parse_spec
+from dubbench.registry import Spec, make_metric, make_system, metrics_of
 from dubbench.request import DubRequest, Truth
 from dubbench.scoring import Job, Work, score, score_key
 from dubbench.settings import Pairing, Reference, another_clip, load_table, pair
@@ -287,8 +287,9 @@ def score_run(out: Path, manifest: Manifest, dubs: Iterable[DubRow], machine: Ma
                 advance(any(r.error for r in rows))
 
             score(work, book, workers=machine.workers, timeout=machine.timeout, done=done)
-    labels = [label for label in manifest.systems if label in {d.system for rows in by_clip.values() for d in rows}]
-    rows = [kept[label, clip.id, name] for label in labels for clip in manifest.clips for name in manifest.metrics]
+    rows = [
+        kept[label, clip.id, name] for label in manifest.systems for clip in manifest.clips for name in manifest.metrics
+    ]
     write_scores(out, manifest, rows)
     return rows
 
@@ -319,12 +320,11 @@ def _work(clip: ClipRow, manifest: Manifest, work: Path, jobs: tuple[Job, ...], 
 
 
 def dubs_of(out: Path, manifest: Manifest) -> list[DubRow]:
-    """The ledger's rows of the manifest's systems and clips."""
-    clips = {clip.id for clip in manifest.clips}
+    """A row for every (system, clip): the ledger's, or a failure where an interrupted synthesis left none."""
     rows = {(r.system, r.clip): r for r in (DubRow.model_validate(line) for line in ledger(out).read())}
-    return [row for (label, clip), row in rows.items() if label in manifest.systems and clip in clips]
-
-
-def specs_of(texts: Sequence[str]) -> list[Spec]:
-    """Parse ``--system`` options."""
-    return [parse_spec(text) for text in texts]
+    absent = "not dubbed: the synthesis was interrupted; give its command again"
+    return [
+        rows.get((label, clip.id)) or DubRow(system=label, clip=clip.id, key="", reason=absent)
+        for label in manifest.systems
+        for clip in manifest.clips
+    ]

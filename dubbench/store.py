@@ -6,7 +6,7 @@
     scores.parquet   the same in one table, long form, sorted, written when scoring ends
     dubs/SYSTEM/     the wavs
     work/            silent videos and decoded references; may be deleted
-    board/           index.html, table.csv, table.md, timings.csv
+    board/           index.html, table.csv, table.md, timings.csv, paired.csv, matrix.csv, sometimes media/
 
 Appended files survive a kill at any moment: a torn last line is dropped on reading and cut before the next append.
 Everything else is written beside its place and renamed.
@@ -279,12 +279,15 @@ def read_run(path: Path) -> Run:
     file = path / "scores.parquet"
     if not file.is_file():
         raise DubbenchError(f"{path}: not scored yet; run: dubbench score {path}")
-    scores: dict[tuple[str, str, str], ScoreRow] = {}
+    stats: dict[tuple[str, str, str], dict[str, float]] = {}
+    reasons: dict[tuple[str, str, str], str] = {}
     for row in pq.read_table(file).to_pylist():
         where = (row["system"], row["clip"], row["metric"])
-        old = scores.get(where) or ScoreRow(system=where[0], clip=where[1], metric=where[2], key="")
-        stats = {**old.stats, row["stat"]: row["value"]} if row["stat"] is not None else old.stats
-        scores[where] = old.model_copy(update={"stats": stats, "reason": row["reason"] or old.reason})
+        found = stats.setdefault(where, {})
+        if row["stat"] is not None:
+            found[row["stat"]] = row["value"]
+        if row["reason"]:
+            reasons[where] = row["reason"]
     clips = {clip.id for clip in manifest.clips}
     dubs: dict[tuple[str, str], DubRow] = {}
     for line in ledger(path).read():
@@ -295,5 +298,8 @@ def read_run(path: Path) -> Run:
         path=path,
         manifest=manifest,
         dubs=tuple(dubs[key] for key in sorted(dubs)),
-        scores=tuple(scores[key] for key in sorted(scores)),
+        scores=tuple(
+            ScoreRow(system=key[0], clip=key[1], metric=key[2], key="", stats=stats[key], reason=reasons.get(key, ""))
+            for key in sorted(stats)
+        ),
     )
