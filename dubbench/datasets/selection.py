@@ -47,6 +47,7 @@ def select(dataset: Dataset, split: str = "test", limit: int | None = None) -> S
         split: ``test`` (all clips where the data set has no test list or none of it is present); ``all``; another
             name the data set knows; ``random:SHARE:SEED`` (each clip with probability SHARE by a hash of its id, so
             that a clip stays on its side when others come or go) and ``random:SHARE:SEED:rest`` (the other clips);
+            ``speaker:s1,s2`` (all clips of these speakers);
             or a file of ids, one a line: ``speaker-clip`` or ``speaker/clip``, extension ignored, ``#`` starts a
             comment, what follows ``|`` ignored.
         limit: keep that many, spread over the data set by a hash of the id: the first 10 are among the first 100.
@@ -75,6 +76,9 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
         return list(clips), [], ""
     if split.startswith("random:"):
         return _random(split, clips), [], ""
+    if split.startswith("speaker:"):
+        wanted = set(split.removeprefix("speaker:").split(","))
+        return [clip.id for clip in clips.values() if clip.speaker in wanted], [], ""
     listed = dataset.split(split)
     note = dataset.split_note(split) if isinstance(dataset, Remarks) else ""
     twice = 0
@@ -83,7 +87,7 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
     if listed is None:
         path = Path(split).expanduser()
         if not path.is_file():
-            known = ["all", "random:SHARE:SEED", *(n for n in _USUAL if n == "test" or dataset.split(n) is not None)]
+            known = ["all", "random:SHARE:SEED", "speaker:NAME", *(n for n in _USUAL if n == "test" or dataset.split(n) is not None)]
             raise DubbenchError(f"split {split!r} of {dataset.info.name}: neither a file nor one of {', '.join(known)}")
         lines = [known_id(line, clips) for line in read_ids(path)]
         listed = list(dict.fromkeys(lines))

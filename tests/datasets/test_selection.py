@@ -149,3 +149,10 @@ def test_a_good_id_names_one_file_in_its_folder(text: str) -> None:
         path = Path("folder") / f"{clip}.wav"
         assert path.parent == Path("folder") and path.name == f"{clip}.wav"
         assert as_id(clip) == clip
+
+
+def test_clips_of_some_speakers(shared_data: Path) -> None:
+    grid = GridDataset(shared_data / "grid")
+    assert {clip.speaker for clip in select(grid, "speaker:s2,s30").clips} == {"s2", "s30"}
+    with pytest.raises(DubbenchError, match="none of its clips"):
+        select(grid, "speaker:nobody")
