@@ -77,7 +77,6 @@ def _column(name: str, q: float) -> Column:
         "gain(db=-12)": "invariant",
         "warp(ms=100)": "worse",
         "warp(ms=300)": "worse",
-        "noisy(snr=10)": "invariant",
         "other_voice": "invariant",
     }
     return Column(

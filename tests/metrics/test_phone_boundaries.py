@@ -97,4 +97,5 @@ def test_real_clips_are_aligned_and_another_sentence_is_far(shared_data: Path) -
     assert [error(x, x, t) for x, t in zip(sounds, texts, strict=True)] == [0.0] * len(files)
     others = [PhoneBoundaries().score(item(sounds[i - 1], sounds[i], texts[i])) for i in range(len(files))]
     far = [stats["error_ms"] for stats in others if not isinstance(stats, Unscored)]
-    assert len(far) == 0 or np.median(far) > 60
+    assert len(far) >= 4
+    assert np.median(far) > 60
