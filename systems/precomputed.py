@@ -1,116 +1,190 @@
-"""``precomputed(FOLDER)``: finished dubs, found by a rule for their names."""
+"""Finished dubs: a folder of sound files, one a clip, named by a rule."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from dubbench.errors import DubbenchError, one_line
+from dubbench.identity import digest
 from dubbench.media import read_audio_native
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import SystemBase, SystemInfo
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".opus", ".mp4", ".mkv", ".mov", ".avi", ".mpg")
-"""What is taken for a dub; where a clip has several, the first of these counts."""
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff",
+            ".mp4", ".mkv", ".mov", ".webm", ".avi", ".mpg")  # fmt: skip
+"""What is taken for a dub, the better first where a clip has several."""
 
-RULES = (
+AUTO = (
     "{id}",
     "{name}",
+    "{speaker}/{id}",
+    "{speaker}/{name}",
     "wav_pred_{id}",
     "wav_pred_{name}",
     "pred_{id}",
     "pred_{name}",
-    "{speaker}/{name}",
-    "{speaker}/{id}",
+    "{speaker}/wav_pred_{id}",
     "{speaker}/wav_pred_{name}",
     "{id}_pred",
     "{id}_gen",
 )
-"""What ``auto`` tries: the names that the published repositories give their outputs."""
+"""Rules that ``auto`` tries: those of the published dubbing repositories (``wav_pred_`` of HPMDubbing, StyleDubber,
+Speaker2Dubber and ProDubber; EmoDubber's plain id) and other usual ones."""
 
-_FIELD = re.compile(r"\{(\w*)\}")
+_FIELD = re.compile(r"\{(id|name|speaker)\}")
 
 
 class Precomputed(SystemBase):
-    """Finished dubs in a folder: wav, flac, mp3, mp4 …; nothing is timed.
+    """A folder of finished dubs.
+
+    A rule is a path inside the folder with ``{id}`` (the clip's id, ``s1-bbaf2n``), ``{speaker}`` (what stands before
+    its first hyphen, ``s1``) and ``{name}`` (what stands after it, ``bbaf2n``; the id where it has none), with or
+    without a suffix: ``wav_pred_{id}.wav``, ``{speaker}/{name}``. ``auto`` takes the file that any rule of `AUTO`
+    finds for a clip; a clip for which they find different files fails, and names two of them. Only files in the folder
+    are read: a link that leads out of it is passed over.
 
     Args:
-        folder: looked through once, with its subfolders; links that lead out of it are not followed.
-        rule: a clip's file below the folder, with or without its extension, made of ``{id}`` (``s1-bbaf2n``),
-            ``{name}`` (the id without its speaker, ``bbaf2n``) and ``{speaker}`` (``s1``); ``auto`` tries all
-            of `RULES`, and a clip that two of them give a file fails.
+        folder: where the files lie.
+        rule: how they are named.
 
     Raises:
-        DubbenchError: no such folder, no sound in it, or a rule with other fields.
+        DubbenchError: no such folder, one that cannot be read or holds no sound, or a rule that names no clip or leads
+            out of it.
     """
 
-    def __init__(self, folder: str, rule: str = "auto") -> None:
-        self.folder = Path(folder).expanduser()
-        self.rule = rule
-        unknown = set(_FIELD.findall(rule)) - {"id", "name", "speaker"}
-        if unknown or (rule != "auto" and not _FIELD.search(rule)):
-            raise DubbenchError(f"rule {rule!r}: name the file with {{id}}, {{name}} or {{speaker}}, or say auto")
+    def __init__(self, folder: str | Path, rule: str = "auto") -> None:
+        self.folder = Path(str(folder)).expanduser()
         if not self.folder.is_dir():
-            raise DubbenchError(f"{self.folder}: no such folder of dubs")
+            raise DubbenchError(f"precomputed: {self.folder}: no such folder of dubs")
+        self.rule = str(rule)
+        if self.rule != "auto":
+            _check(self.rule)
+        self._files = _list(self.folder)
+        self._taken: dict[Path, str] = {}
         self.info = SystemInfo(
             name="precomputed",
+            version=_state(self.folder, self._files),
             kind="precomputed",
-            summary="finished dubs in a folder",
-            settings={"folder": str(self.folder), "rule": rule},
+            summary=f"finished dubs in {self.folder.resolve().name}",
+            settings={"folder": str(self.folder), "rule": self.rule},
+            batch=32,
         )
 
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        """Path below the folder without extension -> file."""
-        top = self.folder.resolve()
-        found: dict[str, Path] = {}
-        for here, folders, names in os.walk(top):
-            folders.sort()
-            for name in sorted(names, key=lambda n: (_order(n), n)):
-                path = Path(here) / name
-                if _order(name) < len(SUFFIXES) and path.resolve().is_relative_to(top):
-                    found.setdefault(path.relative_to(top).with_suffix("").as_posix(), path)
-        if not found:
-            raise DubbenchError(f"{self.folder}: no sound there ({', '.join(SUFFIXES)})")
-        return found
-
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
-        """Read each clip's file at its own rate."""
+        """The file of each clip, at its own rate."""
         for request in requests:
             try:
-                samples, rate = read_audio_native(self.find(request.clip))
-                yield Dub(request.clip, samples, rate)
+                path = self.find(request.clip)
+                if path is None:
+                    raise DubbenchError(self._missing(request.clip))
+                samples, rate = read_audio_native(path)
             except DubbenchError as error:
                 yield Failure(request.clip, one_line(error))
+                continue
+            yield Dub(request.clip, samples, rate, extras={"file": path.relative_to(self.folder).as_posix()})
 
-    def find(self, clip: str) -> Path:
-        """The file of a clip.
+    def coverage(self, ids: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
+        """Which clips have a dub: (id -> file, ids that have none or more than one)."""
+        found: dict[str, Path] = {}
+        missing = []
+        for clip in ids:
+            try:
+                path = self.find(clip)
+            except DubbenchError:
+                path = None
+            if path is None:
+                missing.append(clip)
+            else:
+                found[clip] = path
+        return found, missing
+
+    def find(self, clip: str) -> Path | None:
+        """The file of one clip; None if it has none.
 
         Raises:
-            DubbenchError: none fits, or (under ``auto``) two do.
+            DubbenchError: two rules find different files, or the file is another clip's already.
         """
-        rules = RULES if self.rule == "auto" else (self.rule,)
-        stems = list(dict.fromkeys(stem(rule, clip) for rule in rules))
-        found = [self._files[name] for name in stems if name in self._files]
-        if not found:
-            raise DubbenchError(f"no file for the clip in {self.folder}; looked for {', '.join(stems[:4])}")
-        if len(found) > 1:
-            names = " and ".join(path.name for path in found[:2])
-            raise DubbenchError(f"{self.folder}: {names} both fit; say which with --rule")
-        return found[0]
+        hits: dict[Path, str] = {}
+        for rule in self._rules():
+            path = _lookup(self._files, _fill(rule, clip))
+            if path is not None:
+                hits.setdefault(path, rule)
+        if not hits:
+            return None
+        (path, first), *others = hits.items()
+        if others:
+            raise DubbenchError(
+                f"{self.folder} has two files for clip {clip}: {path.relative_to(self.folder)} (rule {first}) and "
+                f"{others[0][0].relative_to(self.folder)} (rule {others[0][1]}); say which with rule="
+            )
+        owner = self._taken.setdefault(path, clip)
+        if owner != clip:
+            raise DubbenchError(f"{path}: by the rule {first} it belongs to both clips {owner} and {clip}")
+        return path
+
+    def _rules(self) -> tuple[str, ...]:
+        return AUTO if self.rule == "auto" else (self.rule,)
+
+    def _missing(self, clip: str) -> str:
+        looked = dict.fromkeys(_fill(rule, clip) for rule in self._rules())
+        return f"no file for clip {clip} in {self.folder}; looked for {', '.join(looked)}"
 
 
-def stem(rule: str, clip: str) -> str:
-    """The path that a rule gives a clip id, without extension: ``{speaker}/{name}``, ``s1-bbaf2n`` -> ``s1/bbaf2n``."""
-    speaker, mark, name = clip.partition("-")
-    values = {"id": clip, "name": name if mark else clip, "speaker": speaker}
-    path = _FIELD.sub(lambda m: values[m.group(1)], rule)
-    return path.rpartition(".")[0] if path.lower().endswith(SUFFIXES) else path
+def _state(folder: Path, files: dict[str, dict[str, Path]]) -> str:
+    """Changes when a file is added, removed or written: a run that is resumed then reads the folder again."""
+    rows = []
+    for group in files.values():
+        for path in group.values():
+            told = path.stat()
+            rows.append((path.relative_to(folder).as_posix(), told.st_size, told.st_mtime_ns))
+    return digest(sorted(rows))[:12]
 
 
-def _order(name: str) -> int:
-    suffix = Path(name).suffix.lower()
-    return SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
+def _list(folder: Path) -> dict[str, dict[str, Path]]:
+    """Path in the folder without suffix -> suffix -> file."""
+
+    def refuse(error: OSError) -> None:
+        raise DubbenchError(f"{folder}: cannot be read ({error.strerror or error})") from error
+
+    inside = folder.resolve()
+    index: dict[str, dict[str, Path]] = {}
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(where) / name
+            real = path.resolve()
+            if path.suffix.lower() in SUFFIXES and real.is_file() and real.is_relative_to(inside):
+                key = path.relative_to(folder).with_suffix("").as_posix()
+                index.setdefault(key, {})[path.suffix.lower()] = path
+    if not index:
+        raise DubbenchError(f"{folder}: no sound there ({', '.join(SUFFIXES)})")
+    return index
+
+
+def _lookup(index: dict[str, dict[str, Path]], name: str) -> Path | None:
+    """The file for a filled rule, with or without suffix."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in SUFFIXES:
+        return index.get(name[: -len(suffix)], {}).get(suffix)
+    files = index.get(name, {})
+    return next((files[suffix] for suffix in SUFFIXES if suffix in files), None)
+
+
+def _check(rule: str) -> None:
+    if not re.search(r"\{(id|name)\}", rule):
+        raise DubbenchError(f"precomputed: the rule {rule!r} names no clip; use {{id}} or {{name}}, and {{speaker}}")
+    rest = _FIELD.sub("", rule)
+    if "{" in rest or "}" in rest:
+        raise DubbenchError(f"precomputed: the rule {rule!r} has fields besides {{id}}, {{name}} and {{speaker}}")
+    if rule.startswith("/") or ".." in rule.split("/") or "\\" in rule or ":" in rule:
+        raise DubbenchError(f"precomputed: the rule {rule!r} leads out of the folder")
+
+
+def _fill(rule: str, clip: str) -> str:
+    """The path that a rule gives a clip: ``{speaker}/{name}``, ``s1-bbaf2n`` -> ``s1/bbaf2n``."""
+    speaker, hyphen, name = clip.partition("-")
+    fields = {"id": clip, "name": name if hyphen else clip, "speaker": speaker}
+    return _FIELD.sub(lambda match: fields[match.group(1)], rule)

@@ -1,41 +1,39 @@
-"""``wrong-video(SYSTEM)``: any system under another clip's video.
-
-A system that looks at the lips must get worse in time by it; one that does not cannot notice.
-"""
+"""Any system under another clip's video: what follows the lips must now go wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from dubbench.errors import DubbenchError, one_line
 from dubbench.media import probe
 from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import System, SystemInfo
+from dubbench.system import System, SystemBase
 
 
-class WrongVideo:
-    """Hands a system the video of another clip of the same speaker; its text and reference stay.
+class WrongVideo(SystemBase):
+    """A system that is shown another clip of the same speaker instead of the one to dub.
+
+    Text, reference and seed stay the clip's own; picture, length and frame rate are the other's. It is a control
+    because the other clip comes with the ground truth; the inner system gets no ground truth unless it is one too.
 
     Args:
-        inner: the system; a control keeps its privileges.
+        inner: the system to mislead (in a spec: ``wrong-video(SYSTEM)``).
     """
 
     wraps = True
 
     def __init__(self, inner: System) -> None:
         self.inner = inner
-        info = inner.info
-        self.info = SystemInfo(
-            name="wrong-video",
-            version=info.version,
-            kind="control",
-            summary=f"{info.name} under another clip's video",
-            licence=info.licence,
-            weights=info.weights,
-            trained_on=info.trained_on,
-            conditioned_on=info.conditioned_on,
-            settings={"system": info.name, **info.settings},
-            batch=info.batch,
+        told = inner.info
+        self.info = told.model_copy(
+            update={
+                "name": "wrong-video",
+                "kind": "control",
+                "summary": f"{told.name} under another clip's video",
+                "settings": {"system": told.name, **{f"system.{key}": value for key, value in told.settings.items()}},
+            }
         )
 
     def load(self, device: str) -> None:
@@ -43,25 +41,23 @@ class WrongVideo:
         self.inner.load(device)
 
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
-        """Dub each text onto the other clip's video, as long as that video."""
-        changed = []
+        """The inner system's answers to the misleading requests; clips without another video fail."""
+        misleading = []
         for request in requests:
-            truth = request.truth
-            if truth is None or truth.other_video is None:
-                yield Failure(request.clip, "no other clip of this speaker to take a wrong video from")
-                continue
-            video = probe(truth.other_video)
-            changed.append(
-                replace(
-                    request,
-                    video=truth.other_video,
-                    duration=video.duration,
-                    fps=video.fps,
-                    truth=truth if self.inner.info.privileged else None,
-                )
-            )
-        if changed:
-            yield from self.inner.dub(changed)
+            try:
+                misleading.append(self._misled(request))
+            except DubbenchError as error:
+                yield Failure(request.clip, one_line(error))
+        if misleading:
+            yield from self.inner.dub(misleading)
+
+    def _misled(self, request: DubRequest) -> DubRequest:
+        other = request.truth.other_video if request.truth is not None else None
+        if other is None:
+            raise DubbenchError(f"clip {request.clip}: its speaker has no other clip whose video could be shown")
+        video = probe(Path(other))
+        truth = request.truth if self.inner.info.privileged else None
+        return replace(request, video=Path(other), duration=video.duration, fps=video.fps, truth=truth)
 
     def close(self) -> None:
         """Close the inner system."""

@@ -1,82 +1,144 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from dub_requests import made_up
 
 from dubbench.errors import DubbenchError
+from dubbench.media import write_wav
 from dubbench.request import Dub, DubRequest, Failure
-from dubbench.systems.precomputed import Precomputed, stem
+from dubbench.systems.precomputed import Precomputed
+
+IDS = ["s1-bbaf2n", "s2-lbax4n", "s10-swbi6p"]
+SOUND = made_up(0.5)
 
 
-def request(clip: str) -> DubRequest:
-    return DubRequest(clip, Path("v.mkv"), "text", Path("r.wav"), 1.0, 25.0, 0)
+def asked(*clips: str) -> list[DubRequest]:
+    return [DubRequest(c, Path("v.mkv"), "text", Path("r.wav"), 0.5, 25.0, 0) for c in clips]
 
 
-def answer(system: Precomputed, clip: str) -> Dub | Failure:
-    return next(iter(system.dub([request(clip)])))
-
-
-def put(path: Path, rate: int = 16000, value: float = 0.1) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.full(rate, value), rate)
+def fill(folder: Path, names: list[str]) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".flac"):
+            soundfile.write(folder / name, SOUND, 16000)
+        else:
+            write_wav(folder / name, SOUND, 16000)
+    return folder
 
 
 @pytest.mark.parametrize(
-    "name", ["s1-abc.wav", "abc.flac", "wav_pred_s1-abc.wav", "wav_pred_abc.ogg", "s1/abc.wav", "s1/s1-abc.WAV"]
+    "names",
+    [
+        ["s1-bbaf2n.wav", "s2-lbax4n.wav", "s10-swbi6p.wav"],
+        ["bbaf2n.wav", "lbax4n.wav", "swbi6p.wav"],
+        ["wav_pred_s1-bbaf2n.wav", "wav_pred_s2-lbax4n.wav", "wav_pred_s10-swbi6p.wav"],
+        ["pred_s1-bbaf2n.WAV", "pred_s2-lbax4n.wav", "pred_s10-swbi6p.wav"],
+        ["s1/bbaf2n.wav", "s2/lbax4n.wav", "s10/swbi6p.wav"],
+        ["s1/s1-bbaf2n.wav", "s2/s2-lbax4n.wav", "s10/s10-swbi6p.wav"],
+        ["s1-bbaf2n_gen.wav", "s2-lbax4n_gen.wav", "s10-swbi6p_gen.flac"],
+    ],
 )
-def test_usual_names_are_found(tmp_path: Path, name: str) -> None:
-    put(tmp_path / name, 22050)
-    dub = answer(Precomputed(str(tmp_path)), "s1-abc")
-    assert isinstance(dub, Dub)
-    assert (dub.sample_rate, len(dub.samples)) == (22050, 22050)
+def test_auto_finds_what_the_published_repositories_write(names, tmp_path):
+    system = Precomputed(fill(tmp_path, [*names, "unrelated.wav", "notes/readme.wav"]))
+    assert system.info.kind == "precomputed" and not system.info.timed and not system.info.privileged
+    found, missing = system.coverage([*IDS, "s3-absent"])
+    assert [path.relative_to(tmp_path).as_posix() for path in found.values()] == names and missing == ["s3-absent"]
+    answers = list(system.dub(asked(*IDS)))
+    assert all(isinstance(a, Dub) and np.allclose(a.samples, SOUND, atol=1e-4) for a in answers)
+    assert [a.extras["file"] for a in answers] == names
 
 
-def test_a_rule_of_ones_own(tmp_path: Path) -> None:
-    put(tmp_path / "out" / "s1" / "step3_abc.v2.wav")
-    assert isinstance(answer(Precomputed(str(tmp_path), "out/{speaker}/step3_{name}.v2"), "s1-abc"), Dub)
-    assert isinstance(answer(Precomputed(str(tmp_path), "out/{speaker}/step3_{name}.v2.wav"), "s1-abc"), Dub)
-    for rule in ("{clip}", "fixed", "{id}{0}"):
-        with pytest.raises(DubbenchError, match="name the file with"):
-            Precomputed(str(tmp_path), rule)
+@pytest.mark.parametrize("rule", ["out/{speaker}/step3_{name}.v2.wav", "out/{speaker}/step3_{name}.v2"])
+def test_a_rule_of_ones_own(rule, tmp_path):
+    system = Precomputed(fill(tmp_path, ["out/s1/step3_bbaf2n.v2.wav"]), rule=rule)
+    assert list(system.coverage(IDS)[0]) == ["s1-bbaf2n"]
 
 
-def test_missing_double_and_broken_files_fail_alone(tmp_path: Path) -> None:
-    put(tmp_path / "s1-a.wav")
-    put(tmp_path / "s1-b.wav")
-    put(tmp_path / "wav_pred_s1-b.wav")
-    (tmp_path / "s1-c.wav").write_bytes(b"RIFF")
-    (tmp_path / "s1-d.wav").write_bytes(b"")
-    system = Precomputed(str(tmp_path))
-    assert isinstance(answer(system, "s1-a"), Dub)
-    reasons = {}
-    for clip in ("s1-b", "s1-c", "s1-d", "s1-e"):
-        failure = answer(system, clip)
-        assert isinstance(failure, Failure)
-        reasons[clip] = failure.reason
-    assert "both fit" in reasons["s1-b"]
-    assert "not readable" in reasons["s1-c"]
-    assert "empty" in reasons["s1-d"]
-    assert "no file for the clip" in reasons["s1-e"]
-    assert all("\n" not in reason for reason in reasons.values())
+def test_a_missing_file_says_what_was_looked_for(tmp_path):
+    fill(tmp_path, ["s1-bbaf2n.wav"])
+    good, bad = Precomputed(tmp_path).dub(asked("s1-bbaf2n", "s2-lbax4n"))
+    assert isinstance(good, Dub) and isinstance(bad, Failure)
+    assert bad.reason.startswith(f"no file for clip s2-lbax4n in {tmp_path}; looked for s2-lbax4n, lbax4n")
+    (bad,) = Precomputed(tmp_path, "x_{id}.flac").dub(asked("s1-bbaf2n"))
+    assert bad.reason.endswith("looked for x_s1-bbaf2n.flac")
 
 
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
-    put(tmp_path / "secret.wav")
-    put(tmp_path / "dubs" / "s1-a.wav")
-    (tmp_path / "dubs" / "s1-b.wav").symlink_to(tmp_path / "secret.wav")
-    system = Precomputed(str(tmp_path / "dubs"))
-    assert isinstance(answer(system, "s1-b"), Failure)
-    assert isinstance(answer(system, "../secret"), Failure)
+def test_two_files_for_a_clip_fail_it_and_are_named(tmp_path):
+    system = Precomputed(fill(tmp_path, ["s1-bbaf2n.wav", "wav_pred_s1-bbaf2n.wav", "s2-lbax4n.wav"]))
+    first, second = system.dub(asked("s1-bbaf2n", "s2-lbax4n"))
+    assert isinstance(first, Failure) and isinstance(second, Dub)
+    assert "s1-bbaf2n.wav (rule {id}) and wav_pred_s1-bbaf2n.wav (rule wav_pred_{id})" in first.reason
+    assert system.coverage(IDS)[1] == ["s1-bbaf2n", "s10-swbi6p"]
+    (told,) = Precomputed(tmp_path, "wav_pred_{id}").dub(asked("s1-bbaf2n"))
+    assert isinstance(told, Dub)
 
 
-def test_no_folder_no_sound(tmp_path: Path) -> None:
+def test_one_file_is_not_two_clips_dub(tmp_path):
+    system = Precomputed(fill(tmp_path, ["bbaf2n.wav"]))
+    first, second = system.dub(asked("s1-bbaf2n", "s2-bbaf2n"))
+    assert (
+        isinstance(first, Dub) and isinstance(second, Failure) and "both clips s1-bbaf2n and s2-bbaf2n" in second.reason
+    )
+
+
+def test_unreadable_files_fail_their_clip_alone(tmp_path):
+    fill(tmp_path, ["c.wav"])
+    (tmp_path / "a.wav").write_bytes(b"")
+    (tmp_path / "b.mp3").write_bytes(b"not sound at all" * 50)
+    write_wav(tmp_path / "d.wav", np.array([0.1, np.nan], np.float32), 16000)
+    a, b, c, d = Precomputed(tmp_path).dub(asked("a", "b", "c", "d"))
+    assert "empty" in a.reason and "b.mp3" in b.reason and isinstance(c, Dub) and "NaN" in d.reason
+
+
+def test_files_outside_the_folder_are_never_read(tmp_path):
+    inside, outside = tmp_path / "dubs", fill(tmp_path / "secret", ["s1-bbaf2n.wav"])
+    fill(inside, ["s2-lbax4n.wav"])
+    (inside / "s1-bbaf2n.wav").symlink_to(outside / "s1-bbaf2n.wav")
+    (inside / "s10-swbi6p.wav").symlink_to(inside / "s2-lbax4n.wav")
+    found, _ = Precomputed(inside).coverage(IDS)
+    assert sorted(found) == ["s10-swbi6p", "s2-lbax4n"]
+    assert Precomputed(inside).find("../secret/s1-bbaf2n") is None
+    for rule in ("../secret/{id}", "/tmp/{id}", "a/../../{id}"):
+        with pytest.raises(DubbenchError, match="leads out of the folder"):
+            Precomputed(inside, rule)
+
+
+def test_bad_rules_and_folders_are_named(tmp_path):
     with pytest.raises(DubbenchError, match="no such folder"):
-        Precomputed(str(tmp_path / "absent"))
+        Precomputed(tmp_path / "absent")
     with pytest.raises(DubbenchError, match="no sound there"):
-        Precomputed(str(tmp_path)).find("s1-a")
+        Precomputed(tmp_path)
+    fill(tmp_path, ["a.wav"])
+    with pytest.raises(DubbenchError, match="names no clip"):
+        Precomputed(tmp_path, "pred.wav")
+    for rule in ("{id}{step}.wav", "{id}{0}"):
+        with pytest.raises(DubbenchError, match="fields besides"):
+            Precomputed(tmp_path, rule)
 
 
-def test_stem() -> None:
-    assert stem("wav_pred_{name}.wav", "s1-a-b") == "wav_pred_a-b"
-    assert stem("{speaker}/{id}", "lone") == "lone/lone"
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser reads everything")
+def test_an_unreadable_folder_says_so(tmp_path):
+    shut = fill(tmp_path, ["in/a.wav"]) / "in"
+    shut.chmod(0)
+    try:
+        with pytest.raises(DubbenchError, match="cannot be read"):
+            Precomputed(tmp_path)
+    finally:
+        shut.chmod(0o755)
+
+
+def test_a_changed_folder_is_another_system(tmp_path):
+    fill(tmp_path, ["a.wav"])
+    before = Precomputed(tmp_path).info
+    assert Precomputed(tmp_path).info == before
+    write_wav(tmp_path / "a.wav", SOUND[:-1], 16000)
+    assert Precomputed(tmp_path).info.version != before.version
+
+
+def test_published_dubs(shared_data):
+    for name in ("diflowdubber", "ground_truth", "v2cnet"):
+        found, missing = Precomputed(shared_data / "published_dubs" / name).coverage(["lbbt8n", "swbi6p", "s1-swbi6p2"])
+        assert sorted(found) == ["lbbt8n", "swbi6p"] and missing == ["s1-swbi6p2"]
