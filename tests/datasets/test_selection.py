@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dubbench.clip import Clip
 from dubbench.datasets.base import Dataset, DatasetInfo, Problem, as_id, id_problem
+from dubbench.datasets.grid import GridDataset
 from dubbench.datasets.selection import known_id, place, select
 from dubbench.errors import DubbenchError
 
@@ -49,7 +50,7 @@ def test_test_is_the_list_or_else_everything() -> None:
 def test_another_list_without_a_clip_is_an_error() -> None:
     with pytest.raises(DubbenchError, match=r"split 'train' of fake: none of its clips .* \(1 asked for, first x\)"):
         select(Fake(["a"], train=["x"]), "train")
-    with pytest.raises(DubbenchError, match=r"neither a file nor one of all, random:SHARE:SEED, test, val"):
+    with pytest.raises(DubbenchError, match=r"neither a file nor one of all, random:SHARE:SEED, speaker:NAME, test, val"):
         select(Fake(["a"], val=["a"]), "tset")
 
 
