@@ -11,6 +11,7 @@ import click
 import typer
 
 from dubbench.errors import DubbenchError
+from dubbench.train_cli import codec_app, dub, train_app
 
 app = typer.Typer(
     help="dubbench: the benchmark for video dubbing.",
@@ -21,6 +22,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets: list, show, check, prepare, download.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+app.add_typer(codec_app, name="codec")
+app.command()(dub)
 
 SystemOption = Annotated[
     list[str] | None,

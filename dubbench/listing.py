@@ -128,9 +128,7 @@ def prepare_dataset(
         return []
     if name == "chem":
         if source is None or table is None:
-            raise DubbenchError(
-                "chem is cut out of lectures: give --source FOLDER and --table FILE"
-            )
+            raise DubbenchError("chem is cut out of lectures: give --source FOLDER and --table FILE")
         from dubbench.datasets.base import usual_root
         from dubbench.datasets.chem_cut import prepare
         from dubbench.datasets.table import read_table

@@ -22,10 +22,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from dubbench.metrics.dtw import too_long, warp_path
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
+from dubbench.metrics.dtw import too_long, warp_path
 from dubbench.sound import Sound
 
 Floats = NDArray[np.float64]

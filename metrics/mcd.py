@@ -24,12 +24,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from dubbench.metrics.dtw import too_long, warp_path
-from dubbench.metrics.duration import too_short
-from dubbench.metrics.world import pyworld
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.dtw import too_long, warp_path
+from dubbench.metrics.duration import too_short
+from dubbench.metrics.world import pyworld
 from dubbench.sound import Sound
 
 Floats = NDArray[np.float64]

@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from dubbench.metrics.duration import too_short
-from dubbench.metrics.world import pyworld
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
+from dubbench.metrics.duration import too_short
+from dubbench.metrics.world import pyworld
 from dubbench.sound import Sound
 
 RATE = 16000

@@ -87,7 +87,12 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
     if listed is None:
         path = Path(split).expanduser()
         if not path.is_file():
-            known = ["all", "random:SHARE:SEED", "speaker:NAME", *(n for n in _USUAL if n == "test" or dataset.split(n) is not None)]
+            known = [
+                "all",
+                "random:SHARE:SEED",
+                "speaker:NAME",
+                *(n for n in _USUAL if n == "test" or dataset.split(n) is not None),
+            ]
             raise DubbenchError(f"split {split!r} of {dataset.info.name}: neither a file nor one of {', '.join(known)}")
         lines = [known_id(line, clips) for line in read_ids(path)]
         listed = list(dict.fromkeys(lines))

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from dubbench.metrics.align import Alignment, activity, displacement, mel_bank, mel_power, speech
-from dubbench.metrics.world import pyworld
 from pairs import awkward, pair, voice
 
 from dubbench.media import read_audio
 from dubbench.metric import Unscored
+from dubbench.metrics.align import Alignment, activity, displacement, mel_bank, mel_power, speech
+from dubbench.metrics.world import pyworld
 
 REAL = ("bbaf3s.mp4", "bbaf4p.mp4", "bbal8p.mpg", "bbal7s.mp4", "bbaf5a.mp4")
 

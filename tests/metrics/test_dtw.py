@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from dubbench.metrics import dtw
 
 from dubbench.errors import DubbenchError
+from dubbench.metrics import dtw
 
 
 def least_cost(x, y):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from dubbench.metrics.duration import DurationError, too_short
 from pairs import pair
+
+from dubbench.metrics.duration import DurationError, too_short
 
 
 @pytest.mark.parametrize(("samples", "rate", "error"), [(48000, 16000, 0.0), (40000, 16000, 0.5), (192000, 48000, 1.0)])

@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from pairs import awkward, pair, voice
+
+from dubbench.media import read_audio
+from dubbench.metric import Unscored
 from dubbench.metrics.mcd import (
     DECIBEL,
     MCD,
@@ -10,10 +14,6 @@ from dubbench.metrics.mcd import (
     mel_cepstrum,
     warping_matrix,
 )
-from pairs import awkward, pair, voice
-
-from dubbench.media import read_audio
-from dubbench.metric import Unscored
 
 
 def test_versa_gold(shared_data):

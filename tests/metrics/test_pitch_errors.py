@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from dubbench.metrics.pitch import FrameErrors, Pitch, frame_errors, pitch, statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import awkward, pair, voice
 
 from dubbench.media import read_audio
 from dubbench.metric import Unscored
+from dubbench.metrics.pitch import FrameErrors, Pitch, frame_errors, pitch, statistics
 
 TRACK = st.lists(st.sampled_from([0.0, 0.0, 80.0, 100.0, 119.0, 120.0, 121.0, 200.0]), min_size=1, max_size=40)
 
