@@ -8,8 +8,8 @@ average over clips; such numbers are not comparable.)
 ``WER-grammar`` needs no download. Its recogniser is pocketsphinx with the English model in its wheel and GRID's grammar
 (Cooke et al. 2006): command, colour, preposition, letter, digit, adverb. Free dictation with that model is hopeless (82
 % on the ground truth); with the grammar the ground truth of GRID's s1 has 8 to 12 %. A grammar repairs wrong speech,
-since it must choose four words where it may choose anything, so letters (25 choices) and digits (10) are reported
-apart; and it takes whatever is said beside the sentence for noise, so there are no insertions. Sound in which no whole
+since it must choose one of its few words whatever it hears, so letters (25 choices) and digits (10) are reported apart;
+and it takes whatever is said beside the sentence for noise, so there are no insertions. Sound in which no whole
 sentence is found is decoded again with every word optional, so that a cut-off dub loses the words that it lacks, and
 silence or noise lose them all.
 """
