@@ -219,7 +219,7 @@ def moving_span(track: LandmarkTrack, fps: float) -> tuple[float, float]:
 
     Held against the word alignments of 60 GRID clips of s1: median error 175 ms at the start (that speaker opens his
     mouth to breathe in just before, and hardly opens it for "bin blue") and 45 ms at the end; against 30 clips of
-    ``toon`` 60 and 27 ms.
+    ``toon`` 60 and 21 ms.
 
     Raises:
         VisualError: the lips do not move at all.
