@@ -44,7 +44,7 @@ def test_parts_hold_the_same_and_are_small(saved, tmp_path):
 
 def test_a_release_is_the_average_in_half_precision(saved, tmp_path):
     checkpoint.release(saved, tmp_path / "release")
-    model, meta = checkpoint.load_model(tmp_path / "release", "dub")
+    model, _ = checkpoint.load_model(tmp_path / "release", "dub")
     full, _ = checkpoint.load_model(saved, "dub")
     own, wanted = dict(model.named_parameters()), dict(full.named_parameters())
     assert model.ctc is None and set(wanted) - set(own) == {"ctc.weight", "ctc.bias"}
