@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench.clip import Clip
@@ -57,7 +57,7 @@ class Machine:
     workers: int = 1
     device: str = "auto"
     timeout: float = 600.0
-    threads: int = field(default=1)
+    threads: int = 1
 
 
 def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Manifest:
@@ -66,7 +66,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
     Raises:
         DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run.
     """
-    systems = _systems(specs)
+    systems = _systems(specs, data)
     metrics = _metric_entries(cell)
     chosen = select(data, cell.split)
     clips = select(data, cell.split, cell.limit).clips
@@ -124,10 +124,13 @@ def _notes(data: Dataset, chosen: Selection) -> list[str]:
     return notes
 
 
-def _systems(specs: Sequence[Spec]) -> dict[str, SystemEntry]:
+def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     entries: dict[str, SystemEntry] = {}
     for spec in specs:
         label = spec.label or str(spec)
+        if str(spec) == "espeak-meanspan" and data.info.speech_span:
+            start, end = data.info.speech_span  # the data set's own mean span, as the name says
+            spec = replace(spec, kwargs=(("start", start), ("end", end)))
         if label in entries:
             raise DubbenchError(f"two systems are called {label!r}; give one a label: --system 'label={spec}'")
         info = make_system(spec).info

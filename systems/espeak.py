@@ -133,8 +133,8 @@ class EspeakMeanspan(_Espeak):
     """espeak within the data set's mean speech span.
 
     The defaults are GRID's: over the word alignments of the 843 training clips of s1 the first word starts at 0.557 s
-    and the last ends at 2.032 s on average (standard deviations 0.19 and 0.20), of 3 s. Over the clips of ``toon`` the
-    mean span is 0.213 to 0.871 of the video.
+    and the last ends at 2.032 s on average (standard deviations 0.19 and 0.20), of 3 s. A data set that
+    knows its own span (`DatasetInfo.speech_span`) puts it in place of the defaults.
 
     Args:
         start, end: of the speech.

@@ -32,6 +32,7 @@ class DatasetInfo(BaseModel):
         published_counts: split -> number of clips that papers report.
         remark: what one must know about those counts.
         seconds: length of every clip, where all are equally long; None otherwise.
+        speech_span: mean start and end of the speech over training clips, as fractions of the clip, where known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class DatasetInfo(BaseModel):
     published_counts: dict[str, int] = {}
     remark: str = ""
     seconds: float | None = None
+    speech_span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

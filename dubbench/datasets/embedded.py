@@ -16,6 +16,7 @@ INFO = DatasetInfo(
     summary="the embedded corpus: espeak-ng voices and drawn faces, with exact phone timings",
     licence="made on this machine",
     address="dubbench.datasets.toon",
+    speech_span=(0.213, 0.871),
 )
 
 

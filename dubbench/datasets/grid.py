@@ -14,7 +14,6 @@ from dubbench.clip import Clip
 from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique
 from dubbench.datasets.grid_splits import PublishedLists, hashed_split
 from dubbench.datasets.walk import VIDEO_SUFFIXES, Found, walk
-from dubbench.errors import DubbenchError
 
 COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
 COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
@@ -29,8 +28,6 @@ GRAMMAR = (COMMANDS, COLOURS, PREPOSITIONS, LETTERS, DIGITS, ADVERBS)
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 """Held out in the usual split by speaker (LipNet)."""
 
-ALIGN_RATE = 25000
-"""Units of an ``.align`` file in one second."""
 
 SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
 _PREFIXED = re.compile(r"(s[0-9]{1,2})[-_](.+)", re.IGNORECASE)
@@ -46,6 +43,7 @@ INFO = DatasetInfo(
     remark="32,670 + 3,280 clips cannot be disjoint: 33 speakers have 1,000 clips each. The only public lists "
     "(ProDubber's) have 29,694 + 3,300.",
     seconds=3.0,
+    speech_span=(0.186, 0.677),
 )
 
 
@@ -55,20 +53,6 @@ def sentence(name: str) -> str | None:
         return None
     words = [table.get(letter) for table, letter in zip(GRAMMAR, name.lower(), strict=True)]
     return None if None in words else " ".join(filter(None, words))
-
-
-def read_align(path: Path) -> list[tuple[float, float, str]]:
-    """An ``.align`` file as (start, end, word), in seconds on the video's clock; ``sil`` first and last.
-
-    Raises:
-        DubbenchError: unreadable, or a line that is not ``start end word``.
-    """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-        rows = [line.split() for line in lines if line.strip()]
-        return [(int(start) / ALIGN_RATE, int(end) / ALIGN_RATE, word) for start, end, word in rows]
-    except (OSError, ValueError) as error:
-        raise DubbenchError(f"{path}: not an alignment of lines 'start end word' ({error})") from error
 
 
 class GridDataset(DatasetBase):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dubbench.datasets.grid import GRAMMAR, GridDataset, read_align, sentence
+from dubbench.datasets.grid import GRAMMAR, GridDataset, sentence
 from dubbench.datasets.grid_splits import PUBLISHED, hashed_split, list_digest
 from dubbench.datasets.selection import known_id, read_ids, select
 from dubbench.errors import DubbenchError
@@ -149,14 +149,6 @@ def test_alignments_are_found_by_name(tmp_path: Path) -> None:
         "s1-pbia5n": root / "s1/align/pbia5n.align",
         "s1-sbia1a": None,
     }
-    assert read_align(root / "alignments/s6/bbaf2n.align") == [
-        (0.0, 0.44, "sil"),
-        (0.44, 0.7, "bin"),
-        (0.7, 2.98, "sil"),
-    ]
-    (root / "bad.align").write_text("0 1\n")
-    with pytest.raises(DubbenchError, match="start end word"):
-        read_align(root / "bad.align")
 
 
 def test_lists_that_are_not_the_published_ones_are_named(tmp_path: Path) -> None:
