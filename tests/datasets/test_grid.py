@@ -10,6 +10,7 @@ from dubbench.datasets.grid import GRAMMAR, GridDataset, sentence
 from dubbench.datasets.grid_splits import PUBLISHED, hashed_split, list_digest
 from dubbench.datasets.selection import known_id, read_ids, select
 from dubbench.errors import DubbenchError
+from dubbench.timings import read_align
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -192,7 +193,7 @@ def test_real_clips(shared_data: Path) -> None:
     assert len(aligned) == 939 and "s2-swwp2s" in aligned
     for clip in clips[::50]:
         if clip.id in aligned:
-            words = [word for _, _, word in read_align(aligned[clip.id]) if word not in ("sil", "sp")]
+            words = [word.word for word in read_align(aligned[clip.id])]
             assert " ".join(words) == clip.text
 
 
