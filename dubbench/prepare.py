@@ -34,12 +34,15 @@ class Prepared:
 
 def video_file(work: Path, digest: str) -> Path:
     """Where the silent video of a clip lies."""
-    return work / f"{digest[:24]}.mkv"
+    return work / "video" / f"{digest[:24]}.mkv"
 
 
 def sound_file(work: Path, digest: str) -> Path:
-    """Where the sound of a clip lies (mono float32 wav at 16 kHz on the video's clock)."""
-    return work / f"{digest[:24]}.wav"
+    """Where the sound of a clip lies (mono float32 wav at 16 kHz on the video's clock).
+
+    Its name does not follow from the video's, so that no system comes upon the ground truth of its clip by chance.
+    """
+    return work / "sound" / f"{hashlib.sha256(f'sound {digest}'.encode()).hexdigest()[:24]}.wav"
 
 
 def prepare(

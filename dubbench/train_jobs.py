@@ -104,7 +104,8 @@ def recordings(
 
 def fit_codec(paths: Sequence[Path], seed: int) -> tuple[WorldCodec, list[str]]:
     """The codec fitted on recordings, and a line for each that could not be read."""
-    from dubbench.media import MediaError, read_audio
+    from dubbench.errors import MediaError
+    from dubbench.media import read_audio
     from dubbench.progress import progress
 
     wavs, problems = [], []

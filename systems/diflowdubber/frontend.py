@@ -57,10 +57,8 @@ def visual_features(video: Path, longest: float) -> Visual:
     track = landmarks(frames, str(video))
     duration = len(frames) / about.fps
     count = max(1, round(duration * FRAMES))
-    return Visual(
-        *(at_25(x, about.fps, count) for x in (lip_features(track), face_features(track))),
-        duration=duration,
-    )
+    lips, face = (at_25(x, about.fps, count) for x in (lip_features(track), face_features(track)))
+    return Visual(lips, face, duration)
 
 
 def check_duration(seconds: float, longest: float, where: Path) -> None:

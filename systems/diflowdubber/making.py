@@ -181,7 +181,7 @@ def _extract(task: _Task) -> str:
         found = extract(task.source, _codec(task.recipe.codec), task.recipe)
     except DubbenchError as error:
         return " ".join(str(error).split())
-    arrays = {k: v for k, v in asdict(found).items() if isinstance(v, np.ndarray)}
+    arrays: dict[str, Any] = {k: v for k, v in asdict(found).items() if isinstance(v, np.ndarray)}
     with atomic(task.part) as temporary, temporary.open("wb") as file:
         np.savez(file, aligned=np.array(found.aligned), **arrays)
     return ""

@@ -15,7 +15,8 @@ from dubbench.system import SystemBase, SystemInfo
 if TYPE_CHECKING:
     from .batch import DubItem
     from .codec.base import Codec
-    from .stage2 import Generated, Stage2
+    from .stage1 import Generated
+    from .stage2 import Stage2
 
 PAPER = "DiFlowDubber: Discrete Flow Matching for Automated Video Dubbing via Cross-Modal Alignment and Synchronization"
 

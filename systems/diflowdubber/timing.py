@@ -148,7 +148,9 @@ def _forced(samples: NDArray[np.floating], text: str, words_file: Path | None) -
     from dubbench.alignment import align_pronunciations, text_words
     from dubbench.timings import read_align, spread
 
-    from .text import PAUSE, pronounce, words
+    from .text import words
+    from .text.dictionary import pronounce
+    from .text.speaking import PAUSE
 
     spoken = [pronounce(word) for word in words(text) if word != PAUSE]
     try:

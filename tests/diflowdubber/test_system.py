@@ -5,6 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from dubbench.errors import DubbenchError
+from dubbench.media import write_wav
+from dubbench.request import Dub, DubRequest, Failure
+from dubbench.system import System
 from dubbench.systems.diflowdubber import codecs
 from dubbench.systems.diflowdubber.codec.base import Tokens, frames_of
 from dubbench.systems.diflowdubber.config import configuration
@@ -12,11 +17,6 @@ from dubbench.systems.diflowdubber.frontend import Visual
 from dubbench.systems.diflowdubber.stage2 import Stage2
 from dubbench.systems.diflowdubber.system import DiFlowDubber
 from dubbench.systems.diflowdubber.training import checkpoint
-
-from dubbench.errors import DubbenchError
-from dubbench.media import write_wav
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import System
 
 DIGEST = "c" * 64
 
@@ -165,7 +165,7 @@ def test_weights_of_the_package_are_the_default(folder, monkeypatch):
 
 def test_what_does_not_belong_together_is_refused(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(FakeCodec, "digest", "d" * 64)
-    with pytest.raises(DubbenchError, match="codec dddddddddddd, but .* speaks tokens of cccccccccccc"):
+    with pytest.raises(DubbenchError, match=r"codec dddddddddddd, but .* speaks tokens of cccccccccccc"):
         loaded(folder)
     shutil.copytree(folder, tmp_path / "cut")
     weights = tmp_path / "cut" / "model.safetensors"

@@ -69,7 +69,7 @@ def _write_group(folder: Path, group: str, tensors: Mapping[str, Tensor], limit:
     room = None if limit is None else limit - 64 * 1024  # for the header
     for name, tensor in tensors.items():
         x = tensor.detach().cpu().contiguous()
-        if room is not None and x.nbytes > room:
+        if limit is not None and room is not None and x.nbytes > room:
             raise DubbenchError(f"{name} has {x.nbytes / MIB:.1f} MiB; parts of {limit / MIB:g} MiB cannot hold it")
         if room is not None and parts[-1] and size + x.nbytes > room:
             parts.append({})

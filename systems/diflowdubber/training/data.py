@@ -54,7 +54,8 @@ class Corpus:
 
     def __getitem__(self, place: int) -> Features:
         cache, clip = self.index[place]
-        return self.caches[cache][int(clip)]
+        features: Features = self.caches[cache][int(clip)]
+        return features
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
