@@ -11,10 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 scipy_signal = pytest.importorskip("scipy.signal")
 
+from dubbench.errors import DubbenchError  # noqa: E402
 from dubbench.systems.diflowdubber.codec import facodec, facodec_layers  # noqa: E402
 from dubbench.systems.diflowdubber.codec.base import Codec, Tokens, frames_of  # noqa: E402
-
-from dubbench.errors import DubbenchError  # noqa: E402
 
 State = dict[str, "torch.Tensor"]
 

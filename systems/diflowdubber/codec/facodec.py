@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.base import (
     ACOUSTIC,
     CODES,
@@ -30,10 +34,6 @@ from dubbench.systems.diflowdubber.codec.facodec_layers import (
     TimbreEncoder,
     UpConv,
 )
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from dubbench.errors import DubbenchError
 
 WIDTH = 256
 ENCODER_FILE, DECODER_FILE = "ns3_facodec_encoder.bin", "ns3_facodec_decoder.bin"

@@ -1,0 +1,277 @@
+"""The codec that needs no download: WORLD parameters, quantised into the streams that FACodec has.
+
+An utterance's 256-d Resemblyzer embedding is its speaker vector. A linear map reads from it what the voice is made
+of (`Voice`): level and spread of log F0, length of the vocal tract, loudness, mean and spread of every cepstral
+coefficient, breathiness. Encoder and decoder use the same reading, so it cancels in a copy; another vector puts the
+same tokens into another voice. What is left is quantised frame by frame::
+
+    prosody   voicing, log F0 and energy, relative to the voice                    1 book
+    content   mel-cepstrum on the average vocal tract's frequency axis, in
+              units of the voice's own mean and spread                             2 books, residual
+    acoustic  what content leaves, and what it does not hold: energy's remainder
+              and aperiodicity                                                     3 books, residual
+
+Prosody and content alone are intelligible (``decode(tokens, acoustic=False)``): a dubbing model can predict them
+and sample the rest. `fit` makes the codec from any recordings, without transcripts or speaker names.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubbench.errors import DubbenchError, require
+from dubbench.systems.diflowdubber.codec.base import RATE, SPEAKER, Tokens, checked, content_digest
+from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign
+from dubbench.systems.diflowdubber.codec.world_features import MELS, Array, Frames, analyse, bend, synthesise
+
+VERSION = "1"
+"""Goes up whenever the same file would give other tokens or samples."""
+CEPSTRA = 40
+"""Coefficients kept of the mel-cepstrum, the energy (number 0) among them."""
+WIDTH = CEPSTRA + 1
+"""Of the vectors behind content and acoustic codes: cepstra 1 to 39, energy's remainder, aperiodicity."""
+VOICED = 896
+"""Prosody codes of voiced frames; the rest are unvoiced ones."""
+_SEMITONES, _DECIBELS = 12 / np.log(2), 10 / np.log(10) / np.sqrt(MELS)
+"""Log F0 and the energy coefficient in units of which ears notice about one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the codec knows of a speaker: log F0 (mean, spread), vocal tract, energy, breathiness, cepstra.
+
+    Attributes:
+        pitch, pitch_spread: mean and standard deviation of ln F0 in Hz.
+        tract: see `bend`; above 0 for vocal tracts shorter than the average.
+        energy, aperiodicity: means over speech of cepstrum 0 and of the aperiodicity at 3 kHz in dB.
+        mean, spread: (39,) of cepstra 1 to 39 over speech.
+    """
+
+    pitch: float
+    pitch_spread: float
+    tract: float
+    energy: float
+    aperiodicity: float
+    mean: Array
+    spread: Array
+
+    @property
+    def vector(self) -> Array:
+        """(83,) in the order above, spreads as logarithms: a space in which averages make sense."""
+        logs = np.log([self.pitch_spread])
+        head = [self.pitch, logs[0], self.tract, self.energy, self.aperiodicity]
+        return np.concatenate([head, self.mean, np.log(self.spread)])
+
+    @classmethod
+    def of(cls, vector: Array) -> Voice:
+        """The inverse of `vector`, kept within what voices can be."""
+        pitch, spread, tract, energy, aperiodicity = (float(v) for v in vector[:5])
+        mean, log_spread = np.split(vector[5:], 2)
+        return cls(
+            pitch,
+            float(np.exp(spread)),
+            float(np.clip(tract, -0.2, 0.2)),
+            energy,
+            aperiodicity,
+            mean,
+            np.exp(log_spread),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """The fitted numbers.
+
+    Attributes:
+        centre, reading, voice: (256,), (256, 83), (83,): the voice is (embedding - centre) @ reading + voice.
+        spread: (39,) cepstral spread of the average voice; distances are measured in its units.
+        prosody: (1024, 2) semitones from the voice's pitch as the average voice would have them, dB from its energy.
+        content, acoustic: (2, 1024, 41) and (3, 1024, 41).
+        content_weights, acoustic_weights: (41,) square roots of the weights under which codes are chosen.
+    """
+
+    centre: Matrix
+    reading: Matrix
+    voice: Matrix
+    spread: Matrix
+    prosody: Matrix
+    content: Matrix
+    acoustic: Matrix
+    content_weights: Matrix
+    acoustic_weights: Matrix
+
+
+class WorldCodec:
+    """`Codec` over WORLD. See the module's text; `load` reads a fitted one, `fit` makes one."""
+
+    name = "world"
+
+    def __init__(self, arrays: Arrays, meta: dict[str, Any] | None = None) -> None:
+        self.arrays = arrays
+        self.meta = dict(meta or {})
+        self.digest = content_digest(f"world {VERSION}", asdict(arrays))
+
+    def encode(self, wav: NDArray[np.float32]) -> Tokens:
+        """(T,) at 16 kHz to ceil(T / 200) tokens."""
+        return self.quantise(analyse(wav), embed(wav))
+
+    def decode(self, tokens: Tokens, *, acoustic: bool = True) -> NDArray[np.float32]:
+        """L tokens to (200 L,) samples; without ``acoustic`` from prosody and content alone."""
+        return synthesise(self.restore(tokens, acoustic=acoustic))
+
+    def voice(self, speaker: NDArray[np.float32]) -> Voice:
+        """What the (256,) speaker vector says about the voice."""
+        a = self.arrays
+        return Voice.of((speaker - a.centre).astype(np.float64) @ a.reading + a.voice)
+
+    def quantise(self, frames: Frames, speaker: NDArray[np.float32]) -> Tokens:
+        """Parameters and speaker vector to tokens."""
+        a, voice = self.arrays, self.voice(speaker)
+        prosody = prosody_codes(prosody_of(frames, voice, a.voice), frames.f0 > 0, a.prosody)
+        z = detail_of(frames, voice, a.spread)
+        z[:, -2] -= a.prosody[prosody, 1] / _DECIBELS
+        slow = smooth(z)
+        content, rest = residual_codes(slow, a.content, a.content_weights)
+        acoustic, _ = residual_codes(z - slow + rest, a.acoustic, a.acoustic_weights)
+        return Tokens.of(np.concatenate([prosody[None], content, acoustic]), speaker)
+
+    def restore(self, tokens: Tokens, *, acoustic: bool = True) -> Frames:
+        """Tokens to the parameters that they stand for."""
+        a, voice = self.arrays, self.voice(tokens.speaker)
+        prosody = a.prosody[tokens.prosody[0]].astype(np.float64)
+        z = sum(book[ids] for book, ids in zip(a.content, tokens.content, strict=True)).astype(np.float64)
+        if acoustic:
+            z = z + sum(book[ids] for book, ids in zip(a.acoustic, tokens.acoustic, strict=True))
+        voiced = tokens.prosody[0] < VOICED
+        wide = voice.pitch_spread / np.exp(a.voice[1])
+        f0 = np.where(voiced, np.exp(voice.pitch + prosody[:, 0] / _SEMITONES * wide), 0.0)
+        energy = voice.energy + prosody[:, 1] / _DECIBELS + z[:, -2]
+        cepstra = np.column_stack([energy, voice.mean + z[:, :-2] * (voice.spread / a.spread)])
+        envelope = cepstra @ cosines() @ bend(-voice.tract).T
+        aperiodicity = np.where(voiced, np.clip(voice.aperiodicity + z[:, -1], -60.0, 0.0), 0.0)
+        return Frames(np.clip(f0, 0, 800), envelope, aperiodicity)
+
+    @classmethod
+    def fit(cls, wavs: Iterable[NDArray[np.float32]], seed: int = 0) -> WorldCodec:
+        """Fit on recordings at 16 kHz; see `world_fit.fit`."""
+        from dubbench.systems.diflowdubber.codec.world_fit import fit
+
+        arrays, meta = fit(wavs, seed)
+        return cls(arrays, meta)
+
+    def save(self, path: Path) -> None:
+        """Write ``path`` (.safetensors, under 1 MB) and its account beside it (.json), atomically."""
+        from safetensors.numpy import save
+
+        from dubbench.media import atomic
+
+        path = Path(path)
+        meta = {"codec": self.name, "version": VERSION, "digest": self.digest, **self.meta}
+        with atomic(path) as temporary:
+            temporary.write_bytes(save(asdict(self.arrays), metadata={"dubbench": json.dumps(meta, sort_keys=True)}))
+        with atomic(path.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> WorldCodec:
+        """Read what `save` wrote (the .json is for people and not needed).
+
+        Raises:
+            DubbenchError: missing, damaged, of another version, or changed since it was written.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise DubbenchError(f"{path}: no such file; make one with: dubbench codec fit")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                meta = json.loads((file.metadata() or {}).get("dubbench", "{}"))
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DubbenchError(f"{path}: not readable as a codec ({error}); fit it again") from error
+        if meta.get("codec") != cls.name or meta.get("version") != VERSION:
+            found = f"{meta.get('codec')} of version {meta.get('version')}"
+            raise DubbenchError(f"{path}: is {found}, expected world of version {VERSION}; fit it again")
+        try:
+            codec = cls(Arrays(**arrays))
+        except TypeError as error:
+            raise DubbenchError(f"{path}: holds other arrays than the codec's ({error}); fit it again") from error
+        if codec.digest != meta.get("digest"):
+            raise DubbenchError(f"{path}: its content does not fit its digest; it was changed or damaged")
+        codec.meta = {k: v for k, v in meta.items() if k not in ("codec", "version", "digest")}
+        return codec
+
+
+def prosody_of(frames: Frames, voice: Voice, average: Matrix) -> Array:
+    """(L, 2): semitones from the voice's pitch in the average voice's range (0 where unvoiced), dB from its energy."""
+    voiced = frames.f0 > 0
+    logs = np.log(np.where(voiced, frames.f0, 1.0))
+    wide = voice.pitch_spread / np.exp(average[1])
+    pitch = np.where(voiced, (logs - voice.pitch) * _SEMITONES / wide, 0.0)
+    return np.column_stack([pitch, (frames.envelope @ cosines()[0] - voice.energy) * _DECIBELS])
+
+
+def prosody_codes(prosody: Array, voiced: NDArray[np.bool_], book: Matrix) -> NDArray[np.int64]:
+    """(L,) codes; voicing is never traded against the rest."""
+    x = prosody.astype(np.float32)
+    return np.where(voiced, assign(x, book[:VOICED])[0], VOICED + assign(x, book[VOICED:])[0])
+
+
+def detail_of(frames: Frames, voice: Voice, spread: Matrix) -> Array:
+    """(L, 41): cepstra 1 to 39 as the average voice would have them, energy from the voice's, aperiodicity."""
+    cepstra = frames.envelope @ bend(voice.tract).T @ cosines().T
+    normal = (cepstra[:, 1:] - voice.mean) * (spread / voice.spread)
+    aperiodicity = np.where(frames.f0 > 0, frames.aperiodicity - voice.aperiodicity, 0.0)
+    return np.column_stack([normal, frames.envelope @ cosines()[0] - voice.energy, aperiodicity])
+
+
+def smooth(z: Array) -> Array:
+    """(L, d), each frame averaged with its neighbours (weights 1 2 1)."""
+    ends = np.concatenate([z[:1], z, z[-1:]])
+    return (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
+
+
+def residual_codes(z: Array, books: Matrix, weights: Matrix) -> tuple[NDArray[np.int64], Array]:
+    """(L, 41) to codes (books, L) and what they leave (L, 41)."""
+    codes, rest = [], z
+    for book in books:
+        ids, _ = assign((rest * weights).astype(np.float32), book * weights)
+        codes.append(ids)
+        rest = rest - book[ids]
+    return np.stack(codes), rest
+
+
+@lru_cache(maxsize=1)
+def cosines() -> Array:
+    """(40, 128): the first rows of the orthonormal cosine transform, from mel points to cepstra."""
+    n, m = np.arange(CEPSTRA)[:, None], np.arange(MELS) + 0.5
+    rows: Array = np.sqrt(2.0 / MELS) * np.cos(np.pi / MELS * n * m)
+    rows[0] /= np.sqrt(2.0)
+    return rows
+
+
+def embed(wav: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(256,) Resemblyzer embedding of (T,) samples at 16 kHz; of the untrimmed sound where no speech is found."""
+    resemblyzer, encoder = _resemblyzer()
+    x = checked(wav)
+    speech = resemblyzer.preprocess_wav(x, source_sr=RATE) if np.any(x) else x
+    vector = encoder.embed_utterance(speech if len(speech) >= RATE // 10 else x)
+    return np.asarray(np.nan_to_num(vector), dtype=np.float32).reshape(SPEAKER)
+
+
+@lru_cache(maxsize=1)
+def _resemblyzer() -> tuple[Any, Any]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        module = require("resemblyzer", "metrics", "the codec 'world'")
+    return module, module.VoiceEncoder("cpu", verbose=False)
