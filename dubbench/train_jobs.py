@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,7 +61,12 @@ def make_features(
     recipe = Recipe(name, Path(split).stem, codec, open_codec(codec).digest, visual, configuration("paper"))
     made, problems = make_cache(sources, recipe, out, workers or os.cpu_count() or 1, timeout)
     size = out.stat().st_size / 2**20
-    told = f"{out}: {len(made)} clips, {len(problems)} failed, {size:.1f} MiB, sha256 {made.digest[:12]}"
+    aligned = Counter(row[3] for row in made.info.clips)
+    sources = ", ".join(f"{name} {count}" for name, count in sorted(aligned.items()))
+    told = (
+        f"{out}: {len(made)} clips (phones in time: {sources}), {len(problems)} failed, {size:.1f} MiB, "
+        f"sha256 {made.digest[:12]}"
+    )
     print("\n".join([*problems, told]), file=sys.stderr)
     return problems
 

@@ -363,6 +363,30 @@ def test_the_average_follows_its_recurrence():
     torch.testing.assert_close(average.weights["weight"], expected)
 
 
+def test_samples_are_spoken_and_drawn(monkeypatch, tmp_path):
+    import soundfile
+
+    from dubbench.systems.diflowdubber.training.samples import Sampler
+
+    class FakeCodec:
+        name, digest = "fake", "0" * 64
+
+        def decode(self, tokens):
+            return np.repeat(tokens.prosody[0] / 1024, 200).astype(np.float32)
+
+    monkeypatch.setattr("dubbench.systems.diflowdubber.codecs.open_codec", lambda spec: FakeCodec())
+    corpus = Corpus.of([cache(5)])
+    config = with_widths(configuration("tiny", distill=False), corpus, "dub")
+    Sampler(corpus, tmp_path, "fake", torch.device("cpu"))(Objective("dub", config), 7)
+    names = sorted(p.name for p in (tmp_path / "00000007").iterdir())
+    wanted = [f"clip-0{i}{end}" for i in range(3) for end in ("-st.png", "-vt.png", ".wav")]
+    assert names == sorted(wanted)
+    assert soundfile.info(tmp_path / "00000007" / "clip-00.wav").frames == corpus.lengths[0] * 200
+    monkeypatch.setattr(FakeCodec, "digest", "1" * 64)
+    with pytest.raises(DubbenchError, match="not the one that made the features"):
+        Sampler(corpus, tmp_path, "fake", torch.device("cpu"))
+
+
 def test_pictures_are_png(tmp_path):
     import cv2
 

@@ -113,6 +113,8 @@ class Trainer:
         found = checkpoint.steps_of(self.run)
         if not found:
             return
+        for cut_off in (self.run / "checkpoints").glob(".step-*"):  # by a kill
+            shutil.rmtree(cut_off, ignore_errors=True)
         meta = checkpoint.read_meta(found[-1])
         differ = [name for name, value in self.meta.items() if meta.get(name) != _plain(value)]
         if differ:

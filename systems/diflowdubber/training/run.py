@@ -148,7 +148,7 @@ def _account(cache: Cache) -> dict[str, Any]:
 
 def _sampler(job: Job, trainer: Trainer) -> Any:
     """A function that speaks and draws some validation clips; None where there is nothing to do it with."""
-    if not len(trainer.validation):
+    if not len(trainer.validation) or trainer.launcher.rank:
         return None
     from .samples import Sampler
 

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Trains `small`, the shipped checkpoint, on GRID s1 (the clips that are not on the published test list) and toon.
+#   GRID=<folder of s1/*.mpg with its alignments> [OUT=runs/small] [DEVICE=auto] systems/diflowdubber/recipes/small.sh
+# Fifty clips of GRID and a tenth of toon are held out of everything for validation; the test lists are never read.
+# Given again after an interruption, every step goes on where it was. See docs/training.md for a GPU machine that has
+# nothing but torch.
+set -euo pipefail
+: "${GRID:?set GRID to the folder that holds s1/}"
+OUT=${OUT:-runs/small} DEVICE=${DEVICE:-auto}
+mkdir -p "$OUT"
+
+CODEC=$OUT/codec.safetensors
+[ -f "$CODEC" ] || dubbench codec fit --dataset grid --root "grid=$GRID" --dataset toon --split train --out "$CODEC"
+
+features() { # data set, file, more options; exit status 3 says that some clips failed: they are listed, the rest is there
+  dubbench train features --dataset "$1" --split train --codec "$CODEC" --out "$2" "${@:3}" || [ $? -eq 3 ]
+}
+features grid "$OUT/grid.safetensors" --root "$GRID"
+features toon "$OUT/toon.safetensors"
+
+DATA=(--features "$OUT/grid.safetensors" --features "$OUT/toon.safetensors" --codec "$CODEC" --device "$DEVICE")
+dubbench train tts --config small "${DATA[@]}" --out "$OUT/tts"
+dubbench train dub --config small "${DATA[@]}" --teacher "$OUT/tts" --out "$OUT/dub"
+dubbench train release "$OUT/dub" --codec "$CODEC" --out "$OUT/release"
