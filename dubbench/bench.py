@@ -29,6 +29,7 @@ from dubbench.store import (
     journal,
     ledger,
     read_manifest,
+    slug,
     write_manifest,
     write_scores,
 )
@@ -98,7 +99,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         split=cell.split if cell.limit is None else f"{cell.split}[{cell.limit}]",
         setting=pairing.setting,
         pairing_digest=pairing.digest,
-        data_digest=rows_digest((r.id, r.digest) for r in rows),
+        data_digest=rows_digest((r.id, r.digest, r.reference_digest) for r in rows),
         seed=cell.seed,
         profile=cell.profile,
         clips=rows,
@@ -133,6 +134,7 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
             spec = replace(spec, kwargs=(("start", start), ("end", end)))
         if label in entries:
             raise DubbenchError(f"two systems are called {label!r}; give one a label: --system 'label={spec}'")
+        _own_folder(label, entries)
         info = make_system(spec).info
         entries[label] = SystemEntry(spec=str(spec), info=info, digest=info_digest(info))
     return entries
@@ -184,7 +186,15 @@ def _clip_row(
     )
 
 
-IDENTITY = ("dataset", "split", "setting", "pairing_digest", "data_digest", "seed", "profile")
+IDENTITY = ("dataset", "split", "setting", "pairing_digest", "seed", "profile")
+"""What one folder holds. Not the data's digest: a clip whose file was mended is made again, under another key."""
+
+
+def _own_folder(label: str, others: Iterable[str]) -> None:
+    """Raise if the dubs of ``label`` would go where another system's go."""
+    for other in others:
+        if other != label and slug(other).casefold() == slug(label).casefold():
+            raise DubbenchError(f"systems {other!r} and {label!r} would share a folder; give one another label")
 
 
 def _join_earlier(out: Path, manifest: Manifest) -> Manifest:
@@ -196,6 +206,8 @@ def _join_earlier(out: Path, manifest: Manifest) -> Manifest:
         old, new = getattr(earlier, name), getattr(manifest, name)
         if old != new:
             raise DubbenchError(f"{out} holds another run ({name} {old!r}, now {new!r}); give another --out")
+    for label in manifest.systems:
+        _own_folder(label, earlier.systems)
     return manifest.model_copy(update={"systems": {**earlier.systems, **manifest.systems}})
 
 

@@ -193,23 +193,25 @@ def silent_copy(source: Path, target: Path) -> None:
         stream = container.streams.video[0]
         with av.open(str(temporary), "w", format="matroska", options={"fflags": "+bitexact"}) as output:
             copy = output.add_stream_from_template(stream)
-            first: int | None = None
+            zero = stream.start_time or 0  # of presentation: with B-frames the first decoding time lies before it
             for packet in _packets(container, stream, source):
                 if packet.dts is None:
                     continue
-                first = packet.dts if first is None else first
-                packet.pts = packet.pts - first if packet.pts is not None else None
-                packet.dts -= first
+                packet.pts = packet.pts - zero if packet.pts is not None else None
+                packet.dts -= zero
                 packet.stream = copy
                 output.mux(packet)
 
 
 def write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
-    """Write (T,) mono as 32-bit float wav, atomically: what is read back is what was written, bit for bit."""
-    import soundfile
+    """Write (T,) mono as 32-bit float wav, atomically: what is read back is what was written, bit for bit.
+
+    Not through libsndfile, which writes the time of day into such files.
+    """
+    from scipy.io import wavfile
 
     with atomic(path) as temporary:
-        soundfile.write(temporary, samples, rate, subtype="FLOAT", format="WAV")
+        wavfile.write(temporary, rate, np.ascontiguousarray(samples, dtype=np.float32))
 
 
 def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> None:

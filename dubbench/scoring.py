@@ -137,14 +137,15 @@ def _row(work: Work, job: Job, name: str, key: str, item: Item | None) -> ScoreR
             stats = Unscored("no reference voice")
         else:
             stats = metric.score(item)
+        update: dict[str, object] = {"reason": stats.reason} if isinstance(stats, Unscored) else _checked(stats)
     except Exception as error:
-        return row.model_copy(update={"reason": one_line(error), "error": True})
-    if isinstance(stats, Unscored):
-        return row.model_copy(update={"reason": stats.reason})
-    return row.model_copy(update=_checked(stats))
+        update = {"reason": one_line(error), "error": True}
+    return row.model_copy(update=update)
 
 
 def _checked(stats: Mapping[str, float]) -> dict[str, object]:
+    if not stats:
+        return {"reason": "the metric gave no statistics and no reason", "error": True}
     bad = sorted(name for name, value in stats.items() if not math.isfinite(value))
     if bad:
         return {"reason": f"the metric gave NaN or Inf for {', '.join(bad)}", "error": True}

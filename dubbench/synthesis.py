@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +124,9 @@ def _dub(task: _Task) -> tuple[list[DubRow], str]:
             if answer.clip not in wanted or answer.clip in rows:
                 continue
             if isinstance(answer, Failure):
-                rows[answer.clip] = _failed(task.label, wanted[answer.clip], " ".join(answer.reason.split()))
+                reason = " ".join(answer.reason.split()) or "the system failed without a reason"
+                rows[answer.clip] = _failed(task.label, wanted[answer.clip], reason)
+                start = time.perf_counter()
                 continue
             _synchronise()
             now = time.perf_counter()
@@ -149,6 +152,11 @@ def _keep(task: _Task, wanted: Wanted, dub: Dub, seconds: float, timed: bool) ->
         samples = as_mono(dub.samples, f"the dub of {dub.clip}")
         if not 4000 <= int(dub.sample_rate) <= 192000:
             raise DubbenchError(f"the dub of {dub.clip} has a sample rate of {dub.sample_rate} Hz")
+        timings = {str(k): float(v) for k, v in dub.timings.items()}
+        try:
+            json.dumps([dub.extras, timings], allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise DubbenchError(f"the dub of {dub.clip} has timings or extras that are not JSON ({error})") from error
     except DubbenchError as error:
         return _failed(task.label, wanted, one_line(error))
     path = Path("dubs") / slug(task.label) / f"{dub.clip}.wav"
@@ -161,7 +169,7 @@ def _keep(task: _Task, wanted: Wanted, dub: Dub, seconds: float, timed: bool) ->
         digest=file_digest(task.run / path),
         rate=int(dub.sample_rate),
         seconds=len(samples) / int(dub.sample_rate),
-        timings={**{k: float(v) for k, v in dub.timings.items()}, "total": seconds} if timed else {},
+        timings={**timings, "total": seconds} if timed else {},
         extras=dub.extras,
     )
 

@@ -1,10 +1,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Command
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,9 +26,6 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = "pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target"
     subprocess.run([sys.executable, "-m", *command.split(), str(target), str(copy)], check=True)
     return target
-
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
