@@ -68,7 +68,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run.
     """
     systems = _systems(specs, data)
-    metrics = _metric_entries(cell)
+    metrics, left_out = metric_entries(cell.profile, cell.metrics)
     chosen = select(data, cell.split)
     clips = select(data, cell.split, cell.limit).clips
     pairing = (
@@ -105,7 +105,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         clips=rows,
         systems=systems,
         metrics=metrics,
-        notes=tuple(_notes(data, chosen)),
+        notes=(*_notes(data, chosen), *left_out),
         code=code(),
         packages=packages(),
         hardware=hardware(device),
@@ -140,14 +140,20 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     return entries
 
 
-def _metric_entries(cell: Cell) -> dict[str, MetricEntry]:
-    made = {name: make_metric(name) for name in cell.metrics} if cell.metrics else dict(metrics_of(cell.profile))
+def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, MetricEntry], list[str]]:
+    """The metrics of a run, and a line for each of the profile's that cannot be made.
+
+    Raises:
+        DubbenchError: an unknown metric among ``chosen``, or a profile without any.
+    """
+    made, broken = ({name: make_metric(name) for name in chosen}, []) if chosen else metrics_of(profile)
     if not made:
-        raise DubbenchError(f"no metric belongs to profile {cell.profile!r} (dubbench metrics lists them)")
-    return {
+        raise DubbenchError(f"no metric belongs to profile {profile!r} (dubbench metrics lists them)")
+    entries = {
         name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
         for name, m in made.items()
     }
+    return entries, broken
 
 
 def _clip_row(

@@ -10,9 +10,8 @@ from dubbench import bench
 from dubbench.bench import Cell, Machine
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
-from dubbench.identity import signature
-from dubbench.registry import Spec, factory, make_metric, metrics_of, parse_spec
-from dubbench.store import DubRow, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
+from dubbench.registry import Spec, factory, parse_spec
+from dubbench.store import DubRow, ScoreRow, read_manifest, read_run, slug, write_manifest
 
 SUITES: dict[str, tuple[tuple[str, str], ...]] = {
     "paper": (("chem", "1.0"), ("chem", "2.0"), ("grid", "1.0"), ("grid", "2.0")),
@@ -35,6 +34,7 @@ class Outcome:
     failed: int
     reasons: tuple[tuple[str, int], ...] = ()
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
@@ -95,12 +95,9 @@ def rescore(
     results = []
     for path in runs:
         manifest = read_manifest(path)
-        made = {name: make_metric(name) for name in metrics} if metrics else dict(metrics_of(profile))
-        entries = {
-            name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
-            for name, m in made.items()
-        }
-        manifest = manifest.model_copy(update={"metrics": entries, "profile": profile})
+        entries, left_out = bench.metric_entries(profile, metrics)
+        notes = tuple(dict.fromkeys((*manifest.notes, *left_out)))
+        manifest = manifest.model_copy(update={"metrics": entries, "profile": profile, "notes": notes})
         write_manifest(path, manifest)
         dubs = bench.dubs_of(path, manifest)
         results.append((dubs, bench.score_run(path, manifest, dubs, machine)))
@@ -115,7 +112,9 @@ def _finish(
 ) -> Outcome:
     from dubbench.leaderboards.board import write_board
 
-    page = write_board([read_run(folder) for folder in folders], board, missing=missing)
+    runs = [read_run(folder) for folder in folders]
+    page = write_board(runs, board, missing=missing)
+    notes = tuple(dict.fromkeys(note for run in runs for note in run.manifest.notes))
     counts: dict[str, int] = {}
     broken: set[tuple[int, str, str]] = set()
     for number, (dubs, scores) in enumerate(results):
@@ -128,7 +127,7 @@ def _finish(
                 broken.add((number, row.system, row.clip))
                 counts[f"{row.metric}: {row.reason}"] = counts.get(f"{row.metric}: {row.reason}", 0) + 1
     reasons = tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-    return Outcome(page, len(broken), reasons)
+    return Outcome(page, len(broken), reasons, notes=notes)
 
 
 def show(outcome: Outcome) -> None:
@@ -136,6 +135,8 @@ def show(outcome: Outcome) -> None:
     if outcome.page:
         table = outcome.page.parent / "table.md"
         print(table.read_text(encoding="utf-8") if table.exists() else "")
+    for note in outcome.notes:
+        print(f"note: {note}")
     for line in outcome.missing:
         print(f"missing: {line}")
     for reason, count in outcome.reasons[:20]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -250,9 +249,16 @@ def _place(name: str) -> tuple[int, str]:
     return (found[0] if found else len(READING_ORDER), name)
 
 
-def metrics_of(profile: str) -> Iterator[tuple[str, Metric]]:
-    """The metrics that belong to a profile, in reading order."""
+def metrics_of(profile: str) -> tuple[dict[str, Metric], list[str]]:
+    """The metrics that belong to a profile, in reading order, and a line for each that cannot be made."""
+    found: dict[str, Metric] = {}
+    broken: list[str] = []
     for name in sorted(names("metrics"), key=_place):
-        metric = make_metric(name)
+        try:
+            metric = make_metric(name)
+        except DubbenchError as error:
+            broken.append(f"left out: {error}")
+            continue
         if profile in metric.info.profiles:
-            yield name, metric
+            found[name] = metric
+    return found, broken

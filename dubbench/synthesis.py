@@ -15,8 +15,8 @@ from dubbench.identity import digest, file_digest
 from dubbench.media import as_mono, write_wav
 from dubbench.registry import make_system, parse_spec
 from dubbench.request import Dub, DubRequest, Failure
-from dubbench.store import DubRow, Journal, SystemEntry, slug
-from dubbench.system import System
+from dubbench.store import DubRow, Journal, SystemEntry, read_manifest, slug
+from dubbench.system import Expects, System
 
 GIVE_UP = 3
 """A system whose process hangs or dies on this many clips in a row is given up."""
@@ -107,6 +107,8 @@ def _dub(task: _Task) -> tuple[list[DubRow], str]:
         try:
             system = make_system(spec)
             system.load(resolve_device(task.device))
+            if isinstance(system, Expects):
+                system.expects([clip.id for clip in read_manifest(task.run).clips])
         except Exception as error:
             broken = f"the system cannot be loaded: {one_line(error)}"
             return [_failed(task.label, w, broken) for w in task.wanted], broken

@@ -70,6 +70,13 @@ class System(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Expects(Protocol):
+    """A system that wants to be told, after `System.load`, the ids of all clips of the run (optional)."""
+
+    def expects(self, clips: Sequence[str]) -> None: ...
+
+
 class SystemBase:
     """The two methods that most systems leave empty."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from dubbench.errors import DubbenchError, one_line
-from dubbench.identity import digest
+from dubbench.identity import digest, file_digest
 from dubbench.media import read_audio_native
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import SystemBase, SystemInfo
@@ -63,15 +63,23 @@ class Precomputed(SystemBase):
         if self.rule != "auto":
             _check(self.rule)
         self._files = _list(self.folder)
-        self._taken: dict[Path, str] = {}
+        self._shared: dict[Path, tuple[str, str]] = {}
         self.info = SystemInfo(
             name="precomputed",
-            version=_state(self.folder, self._files),
+            version=_state(self.folder, self._files),  # the files' bytes, wherever the folder lies
             kind="precomputed",
             summary=f"finished dubs in {self.folder.resolve().name}",
-            settings={"folder": str(self.folder), "rule": self.rule},
-            batch=32,
+            settings={"rule": self.rule},
         )
+
+    def expects(self, clips: Sequence[str]) -> None:
+        """Told all clips of the run: a file that the rules give to two of them is neither's."""
+        owners: dict[Path, str] = {}
+        for clip in clips:
+            for rule in self._rules():
+                path = _lookup(self._files, _fill(rule, clip))
+                if path is not None and owners.setdefault(path, clip) != clip:
+                    self._shared[path] = (owners[path], clip)
 
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
         """The file of each clip, at its own rate."""
@@ -120,9 +128,9 @@ class Precomputed(SystemBase):
                 f"{self.folder} has two files for clip {clip}: {path.relative_to(self.folder)} (rule {first}) and "
                 f"{others[0][0].relative_to(self.folder)} (rule {others[0][1]}); say which with rule="
             )
-        owner = self._taken.setdefault(path, clip)
-        if owner != clip:
-            raise DubbenchError(f"{path}: by the rule {first} it belongs to both clips {owner} and {clip}")
+        if path in self._shared:
+            one, other = self._shared[path]
+            raise DubbenchError(f"{path}: by the rule {first} it belongs to both clips {one} and {other}")
         return path
 
     def _rules(self) -> tuple[str, ...]:
@@ -138,8 +146,7 @@ def _state(folder: Path, files: dict[str, dict[str, Path]]) -> str:
     rows = []
     for group in files.values():
         for path in group.values():
-            told = path.stat()
-            rows.append((path.relative_to(folder).as_posix(), told.st_size, told.st_mtime_ns))
+            rows.append((path.relative_to(folder).as_posix(), file_digest(path)))
     return digest(sorted(rows))[:12]
 
 
