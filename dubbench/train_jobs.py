@@ -62,9 +62,9 @@ def make_features(
     made, problems = make_cache(sources, recipe, out, workers or os.cpu_count() or 1, timeout)
     size = out.stat().st_size / 2**20
     aligned = Counter(row[3] for row in made.info.clips)
-    sources = ", ".join(f"{name} {count}" for name, count in sorted(aligned.items()))
+    timed = ", ".join(f"{name} {count}" for name, count in sorted(aligned.items()))
     told = (
-        f"{out}: {len(made)} clips (phones in time: {sources}), {len(problems)} failed, {size:.1f} MiB, "
+        f"{out}: {len(made)} clips (phones in time: {timed}), {len(problems)} failed, {size:.1f} MiB, "
         f"sha256 {made.digest[:12]}"
     )
     print("\n".join([*problems, told]), file=sys.stderr)

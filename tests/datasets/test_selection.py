@@ -50,9 +50,7 @@ def test_test_is_the_list_or_else_everything() -> None:
 def test_another_list_without_a_clip_is_an_error() -> None:
     with pytest.raises(DubbenchError, match=r"split 'train' of fake: none of its clips .* \(1 asked for, first x\)"):
         select(Fake(["a"], train=["x"]), "train")
-    with pytest.raises(
-        DubbenchError, match=r"one of all, random:SHARE:SEED, speaker:NAME, test, val"
-    ):
+    with pytest.raises(DubbenchError, match=r"one of all, random:SHARE:SEED, speaker:NAME, test, val"):
         select(Fake(["a"], val=["a"]), "tset")
 
 
