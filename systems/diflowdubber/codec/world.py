@@ -31,60 +31,13 @@ from numpy.typing import NDArray
 from dubbench.errors import DubbenchError, require
 from dubbench.systems.diflowdubber.codec.base import RATE, SPEAKER, Tokens, checked, content_digest
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign
-from dubbench.systems.diflowdubber.codec.world_features import MELS, Array, Frames, analyse, bend, synthesise
+from dubbench.systems.diflowdubber.codec.world_features import Array, Frames, analyse, synthesise
+from dubbench.systems.diflowdubber.codec.world_voice import DECIBELS, ENERGY, Voice, absolute, relative
 
 VERSION = "1"
 """Goes up whenever the same file would give other tokens or samples."""
-CEPSTRA = 40
-"""Coefficients kept of the mel-cepstrum, the energy (number 0) among them."""
-WIDTH = CEPSTRA + 1
-"""Of the vectors behind content and acoustic codes: cepstra 1 to 39, energy's remainder, aperiodicity."""
 VOICED = 896
 """Prosody codes of voiced frames; the rest are unvoiced ones."""
-_SEMITONES, _DECIBELS = 12 / np.log(2), 10 / np.log(10) / np.sqrt(MELS)
-"""Log F0 and the energy coefficient in units of which ears notice about one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What the codec knows of a speaker: log F0 (mean, spread), vocal tract, energy, breathiness, cepstra.
-
-    Attributes:
-        pitch, pitch_spread: mean and standard deviation of ln F0 in Hz.
-        tract: see `bend`; above 0 for vocal tracts shorter than the average.
-        energy, aperiodicity: means over speech of cepstrum 0 and of the aperiodicity at 3 kHz in dB.
-        mean, spread: (39,) of cepstra 1 to 39 over speech.
-    """
-
-    pitch: float
-    pitch_spread: float
-    tract: float
-    energy: float
-    aperiodicity: float
-    mean: Array
-    spread: Array
-
-    @property
-    def vector(self) -> Array:
-        """(83,) in the order above, spreads as logarithms: a space in which averages make sense."""
-        logs = np.log([self.pitch_spread])
-        head = [self.pitch, logs[0], self.tract, self.energy, self.aperiodicity]
-        return np.concatenate([head, self.mean, np.log(self.spread)])
-
-    @classmethod
-    def of(cls, vector: Array) -> Voice:
-        """The inverse of `vector`, kept within what voices can be."""
-        pitch, spread, tract, energy, aperiodicity = (float(v) for v in vector[:5])
-        mean, log_spread = np.split(vector[5:], 2)
-        return cls(
-            pitch,
-            float(np.exp(spread)),
-            float(np.clip(tract, -0.2, 0.2)),
-            energy,
-            aperiodicity,
-            mean,
-            np.exp(log_spread),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +45,16 @@ class Arrays:
     """The fitted numbers.
 
     Attributes:
-        centre, reading, voice: (256,), (256, 83), (83,): the voice is (embedding - centre) @ reading + voice.
-        spread: (39,) cepstral spread of the average voice; distances are measured in its units.
-        prosody: (1024, 2) semitones from the voice's pitch as the average voice would have them, dB from its energy.
-        content, acoustic: (2, 1024, 41) and (3, 1024, 41).
+        centre, reading, average: (256,), (256, 83), (83,): (embedding - centre) @ reading + average is a
+            `Voice.vector`.
+        prosody: (1024, 2) semitones and dB, see `relative`; voiced codes first.
+        content, acoustic: (2, 1024, 41) and (3, 1024, 41), see `relative`.
         content_weights, acoustic_weights: (41,) square roots of the weights under which codes are chosen.
     """
 
     centre: Matrix
     reading: Matrix
-    voice: Matrix
-    spread: Matrix
+    average: Matrix
     prosody: Matrix
     content: Matrix
     acoustic: Matrix
@@ -131,34 +83,29 @@ class WorldCodec:
     def voice(self, speaker: NDArray[np.float32]) -> Voice:
         """What the (256,) speaker vector says about the voice."""
         a = self.arrays
-        return Voice.of((speaker - a.centre).astype(np.float64) @ a.reading + a.voice)
+        return Voice.of((speaker - a.centre).astype(np.float64) @ a.reading + a.average)
 
     def quantise(self, frames: Frames, speaker: NDArray[np.float32]) -> Tokens:
         """Parameters and speaker vector to tokens."""
-        a, voice = self.arrays, self.voice(speaker)
-        prosody = prosody_codes(prosody_of(frames, voice, a.voice), frames.f0 > 0, a.prosody)
-        z = detail_of(frames, voice, a.spread)
-        z[:, -2] -= a.prosody[prosody, 1] / _DECIBELS
-        slow = smooth(z)
-        content, rest = residual_codes(slow, a.content, a.content_weights)
-        acoustic, _ = residual_codes(z - slow + rest, a.acoustic, a.acoustic_weights)
+        a = self.arrays
+        melody, detail = relative(frames, self.voice(speaker), Voice.of(a.average))
+        prosody = prosody_codes(melody, frames.f0 > 0, a.prosody)
+        detail[:, ENERGY] -= a.prosody[prosody, 1] / DECIBELS
+        content, rest = residual_codes(detail, a.content, a.content_weights)
+        acoustic, _ = residual_codes(rest, a.acoustic, a.acoustic_weights)
         return Tokens.of(np.concatenate([prosody[None], content, acoustic]), speaker)
 
     def restore(self, tokens: Tokens, *, acoustic: bool = True) -> Frames:
         """Tokens to the parameters that they stand for."""
-        a, voice = self.arrays, self.voice(tokens.speaker)
-        prosody = a.prosody[tokens.prosody[0]].astype(np.float64)
-        z = sum(book[ids] for book, ids in zip(a.content, tokens.content, strict=True)).astype(np.float64)
+        a = self.arrays
+        books = [*zip(a.content, tokens.content, strict=True)]
         if acoustic:
-            z = z + sum(book[ids] for book, ids in zip(a.acoustic, tokens.acoustic, strict=True))
-        voiced = tokens.prosody[0] < VOICED
-        wide = voice.pitch_spread / np.exp(a.voice[1])
-        f0 = np.where(voiced, np.exp(voice.pitch + prosody[:, 0] / _SEMITONES * wide), 0.0)
-        energy = voice.energy + prosody[:, 1] / _DECIBELS + z[:, -2]
-        cepstra = np.column_stack([energy, voice.mean + z[:, :-2] * (voice.spread / a.spread)])
-        envelope = cepstra @ cosines() @ bend(-voice.tract).T
-        aperiodicity = np.where(voiced, np.clip(voice.aperiodicity + z[:, -1], -60.0, 0.0), 0.0)
-        return Frames(np.clip(f0, 0, 800), envelope, aperiodicity)
+            books += zip(a.acoustic, tokens.acoustic, strict=True)
+        detail = np.sum([book[ids] for book, ids in books], axis=0, dtype=np.float64)
+        melody = a.prosody[tokens.prosody[0]].astype(np.float64)
+        detail[:, ENERGY] += melody[:, 1] / DECIBELS
+        voice, average = self.voice(tokens.speaker), Voice.of(a.average)
+        return absolute(melody[:, 0], tokens.prosody[0] < VOICED, smooth(detail), voice, average)
 
     @classmethod
     def fit(cls, wavs: Iterable[NDArray[np.float32]], seed: int = 0) -> WorldCodec:
@@ -212,33 +159,16 @@ class WorldCodec:
         return codec
 
 
-def prosody_of(frames: Frames, voice: Voice, average: Matrix) -> Array:
-    """(L, 2): semitones from the voice's pitch in the average voice's range (0 where unvoiced), dB from its energy."""
-    voiced = frames.f0 > 0
-    logs = np.log(np.where(voiced, frames.f0, 1.0))
-    wide = voice.pitch_spread / np.exp(average[1])
-    pitch = np.where(voiced, (logs - voice.pitch) * _SEMITONES / wide, 0.0)
-    return np.column_stack([pitch, (frames.envelope @ cosines()[0] - voice.energy) * _DECIBELS])
-
-
-def prosody_codes(prosody: Array, voiced: NDArray[np.bool_], book: Matrix) -> NDArray[np.int64]:
-    """(L,) codes; voicing is never traded against the rest."""
-    x = prosody.astype(np.float32)
+def prosody_codes(melody: Array | Matrix, voiced: NDArray[np.bool_], book: Matrix) -> NDArray[np.int64]:
+    """(L, 2) and (L,) to (L,) codes; voicing is never traded against the rest."""
+    x = melody.astype(np.float32)
     return np.where(voiced, assign(x, book[:VOICED])[0], VOICED + assign(x, book[VOICED:])[0])
 
 
-def detail_of(frames: Frames, voice: Voice, spread: Matrix) -> Array:
-    """(L, 41): cepstra 1 to 39 as the average voice would have them, energy from the voice's, aperiodicity."""
-    cepstra = frames.envelope @ bend(voice.tract).T @ cosines().T
-    normal = (cepstra[:, 1:] - voice.mean) * (spread / voice.spread)
-    aperiodicity = np.where(frames.f0 > 0, frames.aperiodicity - voice.aperiodicity, 0.0)
-    return np.column_stack([normal, frames.envelope @ cosines()[0] - voice.energy, aperiodicity])
-
-
-def smooth(z: Array) -> Array:
-    """(L, d), each frame averaged with its neighbours (weights 1 2 1)."""
-    ends = np.concatenate([z[:1], z, z[-1:]])
-    return (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
+def smooth(x: Array) -> Array:
+    """(L, d), each frame averaged a little with its neighbours (1 8 1): codes chosen frame by frame jitter."""
+    ends = np.concatenate([x[:1], x, x[-1:]])
+    return (ends[:-2] + 8 * x + ends[2:]) / 10
 
 
 def residual_codes(z: Array, books: Matrix, weights: Matrix) -> tuple[NDArray[np.int64], Array]:
@@ -249,15 +179,6 @@ def residual_codes(z: Array, books: Matrix, weights: Matrix) -> tuple[NDArray[np
         codes.append(ids)
         rest = rest - book[ids]
     return np.stack(codes), rest
-
-
-@lru_cache(maxsize=1)
-def cosines() -> Array:
-    """(40, 128): the first rows of the orthonormal cosine transform, from mel points to cepstra."""
-    n, m = np.arange(CEPSTRA)[:, None], np.arange(MELS) + 0.5
-    rows: Array = np.sqrt(2.0 / MELS) * np.cos(np.pi / MELS * n * m)
-    rows[0] /= np.sqrt(2.0)
-    return rows
 
 
 def embed(wav: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,22 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT
+from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT, HOP, RATE
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign, kmeans
-from dubbench.systems.diflowdubber.codec.world import (
-    _DECIBELS,
-    VOICED,
+from dubbench.systems.diflowdubber.codec.world import VOICED, Arrays, embed, prosody_codes
+from dubbench.systems.diflowdubber.codec.world_features import MELS, Array, Frames, analyse, bend
+from dubbench.systems.diflowdubber.codec.world_voice import (
+    DECIBELS,
+    ENERGY,
     WIDTH,
-    Arrays,
     Voice,
     cosines,
-    detail_of,
-    embed,
-    prosody_codes,
-    prosody_of,
-    smooth,
+    relative,
+    speech,
 )
-from dubbench.systems.diflowdubber.codec.world_features import Array, Frames, analyse, bend
 
 _BENDS = np.linspace(-0.2, 0.2, 21)
 _SHAPE = slice(1, 16)
@@ -65,49 +62,30 @@ def fit_frames(frames: list[Frames], embeddings: Matrix, seed: int) -> tuple[Arr
     total = sum(len(f.f0) for f in frames)
     if total < 2 * CODES:
         raise DubbenchError(f"{total} frames of speech are too few to fit a codec; give it a minute or more")
-    tracts = bends(frames, seed)
-    centre, reading, voice = read_voices(frames, embeddings, tracts)
-    voices = [Voice.of((e - centre).astype(np.float64) @ reading + voice) for e in embeddings]
-    spread = np.exp(voice[5 + WIDTH - 2 :]).astype(np.float32)
+    centre, reading, average = read_voices(frames, embeddings, bends(frames, seed))
+    voices = [Voice.of((e - centre).astype(np.float64) @ reading + average) for e in embeddings]
+    told = [relative(f, v, Voice.of(average)) for f, v in zip(frames, voices, strict=True)]
 
-    heard = np.concatenate([speech(f) for f in frames])
-    voiced = np.concatenate([f.f0 > 0 for f in frames])
-    weights = np.where(heard, 1.0, _SILENCE_WEIGHT).astype(np.float32)
-    rng = np.random.default_rng(seed)
-    some = rng.permutation(total)[:_FRAMES]
-    weights, voiced = weights[some], voiced[some]
-    prosody = np.concatenate([prosody_of(f, v, voice) for f, v in zip(frames, voices, strict=True)])[some].astype(
-        np.float32
-    )
-    book = np.zeros((CODES, 2), np.float32)
-    book[:VOICED] = kmeans(prosody[voiced], VOICED, seed, weights[voiced])
-    book[VOICED:, 1:] = kmeans(prosody[~voiced][:, 1:], CODES - VOICED, seed, weights[~voiced])
-    z, slow = [], []
-    for f, v in zip(frames, voices, strict=True):
-        detail = detail_of(f, v, spread)
-        detail[:, -2] -= book[prosody_codes(prosody_of(f, v, voice), f.f0 > 0, book), 1] / _DECIBELS
-        z.append(detail.astype(np.float32))
-        slow.append(smooth(detail).astype(np.float32))
-    phones = np.r_[np.ones(WIDTH - 2), 0.0, 0.0].astype(np.float32)
-    colour = np.r_[np.ones(WIDTH - 1), 1.0].astype(np.float32)
-    content, rest = residual_books(np.concatenate(slow)[some], CONTENT, phones, weights, seed)
-    rest += (np.concatenate(z) - np.concatenate(slow))[some]
-    acoustic, left = residual_books(rest, ACOUSTIC, colour, weights, seed + 10)
-    arrays = Arrays(centre, reading, voice, spread, book, content, acoustic, phones, colour)
-    error = np.sqrt(np.average((left[:, : WIDTH - 2] ** 2).sum(1), weights=weights) / 128) * 10 / np.log(10)
+    some = np.random.default_rng(seed).permutation(total)[:_FRAMES]
+    weights = np.concatenate([np.where(speech(f), 1.0, _SILENCE_WEIGHT) for f in frames])[some].astype(np.float32)
+    voiced = np.concatenate([f.f0 > 0 for f in frames])[some]
+    melody, detail = (np.concatenate(part)[some].astype(np.float32) for part in zip(*told, strict=True))
+
+    prosody = prosody_book(melody, voiced, weights, seed)
+    detail[:, ENERGY] -= prosody[prosody_codes(melody, voiced, prosody), 1] / DECIBELS
+    phones = (np.arange(WIDTH) < ENERGY).astype(np.float32)
+    content, rest = residual_books(detail, CONTENT, phones, weights, seed)
+    everything = np.ones(WIDTH, np.float32)
+    acoustic, left = residual_books(rest, ACOUSTIC, everything, weights, seed + CONTENT)
+
+    error = np.sqrt(np.average((left[:, :ENERGY] ** 2).sum(1), weights=weights) / MELS) * 10 / np.log(10)
     meta = {
         "utterances": len(frames),
-        "seconds": round(total / 80, 1),
+        "seconds": round(total * HOP / RATE, 1),
         "seed": seed,
         "envelope_error_db": round(float(error), 2),
     }
-    return arrays, meta
-
-
-def speech(frames: Frames) -> NDArray[np.bool_]:
-    """(L,) whether a frame is within 26 dB of the utterance's loud ones."""
-    level = frames.envelope.mean(1)
-    return level > np.percentile(level, 98) - 6.0
+    return Arrays(centre, reading, average, prosody, content, acoustic, phones, everything), meta
 
 
 def bends(frames: list[Frames], seed: int) -> Array:
@@ -129,33 +107,16 @@ def _centred(envelope: Array, matrix: Array) -> Matrix:
 
 
 def read_voices(frames: list[Frames], embeddings: Matrix, tracts: Array) -> tuple[Matrix, Matrix, Matrix]:
-    """Steps 2 and 3: `Arrays.centre`, `Arrays.reading` and `Arrays.voice`."""
+    """Steps 2 and 3: `Arrays.centre`, `Arrays.reading` and `Arrays.average`."""
     e = embeddings.astype(np.float64)
     alike = (e @ e.T > _ALIKE).sum(1)
     w = 1.0 / np.sqrt(alike)
     w /= w.sum()
     centre, tract, bend_reading = _ridge(e, tracts[:, None], w)
     bent = (e - centre) @ bend_reading + tract
-    voices = np.stack([voice_of(f, float(a)).vector for f, a in zip(frames, bent[:, 0], strict=True)])
-    centre, voice, reading = _ridge(e, voices, w)
-    return centre.astype(np.float32), reading.astype(np.float32), voice.astype(np.float32)
-
-
-def voice_of(frames: Frames, tract: float) -> Voice:
-    """The voice as measured in one utterance on the axis bent by ``tract``."""
-    heard = speech(frames)
-    voiced = frames.f0 > 0
-    logs = np.log(frames.f0[voiced])
-    cepstra = frames.envelope[heard] @ bend(tract).T @ cosines().T
-    return Voice(
-        pitch=float(np.median(logs)),
-        pitch_spread=float(max(logs.std(), 0.02)),
-        tract=tract,
-        energy=float((frames.envelope[heard] @ cosines()[0]).mean()),
-        aperiodicity=float(frames.aperiodicity[voiced].mean()),
-        mean=cepstra[:, 1:].mean(0),
-        spread=np.maximum(cepstra[:, 1:].std(0), 1e-3),
-    )
+    voices = np.stack([Voice.measured(f, float(a)).vector for f, a in zip(frames, bent[:, 0], strict=True)])
+    centre, average, reading = _ridge(e, voices, w)
+    return centre.astype(np.float32), reading.astype(np.float32), average.astype(np.float32)
 
 
 def _ridge(x: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
@@ -166,6 +127,24 @@ def _ridge(x: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
     solved = np.linalg.solve(a @ (x - x0) + _RIDGE * np.eye(x.shape[1]), a @ ((y - y0) / scale))
     reading = solved.astype(np.float64) * scale
     return x0, y0, reading
+
+
+def prosody_book(melody: Matrix, voiced: NDArray[np.bool_], weights: NDArray[np.float32], seed: int) -> Matrix:
+    """(1024, 2) from (n, 2) semitones and dB: voiced codes, then unvoiced ones.
+
+    One code in eight lies on a coarse grid, for melodies that the corpus does not have.
+    """
+    pitch, energy = np.meshgrid(np.arange(-15.0, 16.0, 2.0), np.arange(-40.0, 17.0, 8.0), indexing="ij")
+    sung = np.column_stack([pitch.ravel(), energy.ravel()]).astype(np.float32)
+    breathed = np.column_stack([np.zeros(16), np.linspace(-70.0, 20.0, 16)]).astype(np.float32)
+    return np.concatenate(
+        [
+            kmeans(melody[voiced], VOICED - len(sung), seed, weights[voiced]),
+            sung,
+            kmeans(melody[~voiced], CODES - VOICED - len(breathed), seed, weights[~voiced]),
+            breathed,
+        ]
+    )
 
 
 def residual_books(
