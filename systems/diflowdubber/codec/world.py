@@ -101,7 +101,7 @@ class WorldCodec:
         books = [*zip(a.content, tokens.content, strict=True)]
         if acoustic:
             books += zip(a.acoustic, tokens.acoustic, strict=True)
-        detail = np.sum([book[ids] for book, ids in books], axis=0, dtype=np.float64)
+        detail: Array = np.stack([book[ids] for book, ids in books]).sum(axis=0, dtype=np.float64)
         melody = a.prosody[tokens.prosody[0]].astype(np.float64)
         detail[:, ENERGY] += melody[:, 1] / DECIBELS
         voice, average = self.voice(tokens.speaker), Voice.of(a.average)
