@@ -15,7 +15,7 @@ from dubbench.media import RATE, read_audio, write_wav
 from dubbench.prepare import Prepared, prepare, sound_file, video_file
 from dubbench.progress import progress
 from dubbench.provenance import code, hardware, packages
-from dubbench.registry import Spec, make_metric, make_system, metrics_of
+from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of
 from dubbench.request import DubRequest, Truth
 from dubbench.scoring import Job, Work, score, score_key
 from dubbench.settings import Pairing, Reference, another_clip, load_table, pair
@@ -144,9 +144,12 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
     """The metrics of a run, and a line for each of the profile's that cannot be made.
 
     Raises:
-        DubbenchError: an unknown metric among ``chosen``, or a profile without any.
+        DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
     """
     made, broken = ({name: make_metric(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    check_columns(made)
+    if broken and not made:
+        raise DubbenchError(f"no metric of profile {profile!r} can be made; {'; '.join(broken)}")
     if not made:
         raise DubbenchError(f"no metric belongs to profile {profile!r} (dubbench metrics lists them)")
     entries = {

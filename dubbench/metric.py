@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,7 @@ class MetricInfo(BaseModel):
         weights: name -> sha256 of every model it loads.
         needs: of ``truth`` (ground-truth speech), ``reference`` (the prompt), ``video``, ``text``. A clip that
             lacks one is unscored.
-        profiles: ``offline`` (needs no download), ``paper``.
+        profiles: ``offline`` (needs no download), ``paper`` (the paper's own set); usually from `MetricBase.profiles`.
         speaker_encoder: for SECS: systems conditioned on it are badged.
     """
 
@@ -197,8 +197,16 @@ class Metric(Protocol):
 
 
 class MetricBase:
-    """What most metrics leave as it is."""
+    """What most metrics leave as it is.
 
+    Attributes:
+        profiles: the profiles that the metric belongs to; on the class, so that it is known even where the metric
+            cannot be made. `dubbench.registry.make_metric` enters it into ``info``.
+        assets: names of the weights that it loads (`dubbench.assets`), likewise on the class.
+    """
+
+    profiles: ClassVar[frozenset[str]] = frozenset({"offline"})
+    assets: ClassVar[tuple[str, ...]] = ()
     info: MetricInfo
     columns: tuple[Column, ...]
 

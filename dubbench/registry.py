@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from dubbench.errors import DubbenchError, one_line
-from dubbench.metric import Metric
+from dubbench.metric import Metric, MetricBase, MetricInfo
 from dubbench.system import System
 
 Group = Literal["systems", "metrics", "datasets"]
@@ -222,8 +223,9 @@ def make_metric(name: str) -> Metric:
     Raises:
         DubbenchError: unknown name, or a plugin that raises or does not keep the protocol.
     """
+    make = factory("metrics", name)
     try:
-        metric = factory("metrics", name)()
+        metric = make()
     except DubbenchError:
         raise
     except Exception as error:
@@ -233,7 +235,40 @@ def make_metric(name: str) -> Metric:
             f"metric {name!r} ({origin('metrics', name)}) lacks one of info, columns, load, score, failed; "
             "see dubbench.metric.Metric"
         )
+    stated = _stated_profiles(make)
+    if stated is not None and metric.info.profiles != stated:
+        metric.info = metric.info.model_copy(update={"profiles": stated})
     return metric
+
+
+def profiles_of(name: str) -> frozenset[str]:
+    """The profiles of a metric, without creating it where its class states them (`dubbench.metric.MetricBase`).
+
+    Raises:
+        DubbenchError: unknown name, or a plugin that cannot be imported (or, stating none on its class, created).
+    """
+    make = factory("metrics", name)
+    stated = _stated_profiles(make)
+    if stated is None and isinstance(getattr(make, "info", None), MetricInfo):
+        stated = make.info.profiles
+    if stated is None and isinstance(make, type) and issubclass(make, MetricBase):
+        stated = MetricBase.profiles
+    return make_metric(name).info.profiles if stated is None else stated
+
+
+def _stated_profiles(make: Any) -> frozenset[str] | None:
+    """``profiles`` of a class that sets them itself; None for one that leaves them as `MetricBase` has them."""
+    stated = getattr(make, "profiles", None)
+    return None if stated is None or stated is MetricBase.profiles else frozenset(stated)
+
+
+def assets_of(name: str) -> tuple[str, ...]:
+    """Names of the weights that a metric loads, as its class states them.
+
+    Raises:
+        DubbenchError: unknown name, or a plugin that cannot be imported.
+    """
+    return tuple(getattr(factory("metrics", name), "assets", ()))
 
 
 READING_ORDER = (
@@ -250,15 +285,33 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def metrics_of(profile: str) -> tuple[dict[str, Metric], list[str]]:
-    """The metrics that belong to a profile, in reading order, and a line for each that cannot be made."""
+    """The metrics that belong to a profile, in reading order, and a line for each of them that cannot be made.
+
+    A metric of another profile is not created, and not spoken of.
+    """
     found: dict[str, Metric] = {}
     broken: list[str] = []
     for name in sorted(names("metrics"), key=_place):
         try:
-            metric = make_metric(name)
+            if profile in profiles_of(name):
+                found[name] = make_metric(name)
         except DubbenchError as error:
             broken.append(f"left out: {error}")
-            continue
-        if profile in metric.info.profiles:
-            found[name] = metric
     return found, broken
+
+
+def check_columns(metrics: Mapping[str, Metric]) -> None:
+    """Hold the metrics of one run against each other: recipes of one column cannot stand in one table.
+
+    Raises:
+        DubbenchError: two of them give the same column.
+    """
+    given: dict[str, str] = {}
+    for name, metric in metrics.items():
+        for column in metric.columns:
+            other = given.setdefault(column.name, name)
+            if other != name:
+                raise DubbenchError(
+                    f"metrics {other!r} and {name!r} both give the column {column.name!r}, and a table has it once; "
+                    f"choose the metrics with -m and leave one of the two out"
+                )
