@@ -7,10 +7,31 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
+import dubbench
+from dubbench.data_cli import data_app
 from dubbench.errors import DubbenchError
+from dubbench.options import (
+    DatasetOption,
+    DeviceOption,
+    JsonOption,
+    LimitOption,
+    MetricOption,
+    OutOption,
+    PairingOption,
+    ProfileOption,
+    RootOption,
+    SeedOption,
+    SettingOption,
+    SplitOption,
+    SystemOption,
+    TimeoutOption,
+    VoicesOption,
+    WorkersOption,
+    answer,
+    roots_of,
+)
 from dubbench.train_cli import codec_app, dub, train_app
 
 app = typer.Typer(
@@ -20,37 +41,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="Data sets: list, show, check, prepare, download.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(codec_app, name="codec")
 app.command()(dub)
 
-SystemOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--system", "-s", metavar="SPEC", help="name, name(key=value) or label=name(…); repeat. See: dubbench systems"
-    ),
-]
-DatasetOption = Annotated[str, typer.Option(help="Data set. See: dubbench data list")]
-RootOption = Annotated[
-    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR, repeated, for suites.")
-]
-SettingOption = Annotated[
-    str, typer.Option(help="1.0: reference is the clip itself; 2.0: same speaker; 3.0: --voices.")
-]
-SplitOption = Annotated[str, typer.Option(help="test, all, another split of the data set, or a file of clip ids.")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many clips, spread over the split.")]
-ProfileOption = Annotated[str, typer.Option(help="Set of metric recipes: offline needs no download.")]
-MetricOption = Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only this metric; repeat.")]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Run folder [default: runs/…].")]
-SeedOption = Annotated[int, typer.Option(help="Seed of all systems.")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Scoring processes; 0: one a core.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which one clip counts as hung.")]
-VoicesOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of reference wavs for Setting 3.0.")]
-PairingOption = Annotated[Path | None, typer.Option(metavar="CSV", help="Pairing table from elsewhere.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dubbench {dubbench.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """dubbench: the benchmark for video dubbing."""
+
 
 DEFAULT_SYSTEMS = (
     "delay",
@@ -92,7 +102,7 @@ def run(
     specs = _with_truth(system or DEFAULT_SYSTEMS)
     machine = Machine(workers or os.cpu_count() or 1, device, timeout)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
-    roots = _roots(root, dataset)
+    roots = roots_of(root, dataset)
     if suite:
         outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, machine)
     else:
@@ -126,7 +136,7 @@ def synth(
     cell = bench.Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     folder = out or _default_out(cell)
     machine = bench.Machine(workers or os.cpu_count() or 1, device, timeout)
-    data = open_dataset(dataset, _roots(root, dataset))
+    data = open_dataset(dataset, roots_of(root, dataset))
     manifest = bench.plan(data, cell, _with_truth(system or DEFAULT_SYSTEMS), folder, machine)
     rows = bench.synth(folder, manifest, machine)
     failed = sum(1 for row in rows if row.reason)
@@ -167,7 +177,7 @@ def score(
     else:
         cell = bench.Cell(dataset, split, setting, limit, profile, 0, tuple(metric or ()), voices, pairing)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
-        outcome = run_cell(cell, _roots(root, dataset), [*_with_truth(()), spec], out or _default_out(cell), machine)
+        outcome = run_cell(cell, roots_of(root, dataset), [*_with_truth(()), spec], out or _default_out(cell), machine)
     show(outcome)
     raise typer.Exit(3 if outcome.failed else 0)
 
@@ -190,7 +200,7 @@ def systems(name: Annotated[str | None, typer.Argument(help="Show one.")] = None
     """List the systems, or show one."""
     from dubbench.listing import list_systems, show_system
 
-    _print(show_system(name) if name else list_systems(), json)
+    answer(show_system(name) if name else list_systems(), json)
 
 
 @app.command()
@@ -201,7 +211,7 @@ def metrics(
     """List the metrics, or show one."""
     from dubbench.listing import list_metrics, show_metric
 
-    _print(show_metric(name) if name else list_metrics(), json)
+    answer(show_metric(name) if name else list_metrics(), json)
 
 
 @app.command()
@@ -210,7 +220,7 @@ def doctor(json: JsonOption = False) -> None:
     from dubbench.listing import examine
 
     rows = examine()
-    _print(rows, json)
+    answer(rows, json)
     raise typer.Exit(0 if all(row["state"] == "ok" for row in rows) else 1)
 
 
@@ -232,75 +242,9 @@ def validity(
 
     cell = bench.Cell(dataset, split, setting, limit)
     machine = bench.Machine(workers or os.cpu_count() or 1, "cpu", timeout)
-    broken = validate(cell, _roots(root, dataset), out or Path("runs") / f"validity-{dataset}", page, machine)
+    broken = validate(cell, roots_of(root, dataset), out or Path("runs") / f"validity-{dataset}", page, machine)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)
-
-
-@data_app.command("list")
-def data_list(json: JsonOption = False) -> None:
-    """List the data sets."""
-    from dubbench.listing import list_datasets
-
-    _print(list_datasets(), json)
-
-
-@data_app.command("show")
-def data_show(
-    dataset: Annotated[str, typer.Argument()] = "toon", root: RootOption = None, json: JsonOption = False
-) -> None:
-    """Show one data set: what it is, and what of it is here."""
-    from dubbench.listing import show_dataset
-    from dubbench.main_job import open_dataset
-
-    _print(show_dataset(dataset, open_dataset, _roots(root, dataset)), json)
-
-
-@data_app.command("check")
-def data_check(
-    dataset: Annotated[str, typer.Argument()] = "toon",
-    root: RootOption = None,
-    split: SplitOption = "all",
-    workers: WorkersOption = 0,
-    json: JsonOption = False,
-) -> None:
-    """Open every clip and report, a line each, what is wrong. Exit 3 if anything is."""
-    from dubbench.listing import check_dataset
-    from dubbench.main_job import open_dataset
-
-    data = open_dataset(dataset, _roots(root, dataset))
-    report, problems = check_dataset(data, split, workers or os.cpu_count() or 1)
-    _print(report, json)
-    raise typer.Exit(3 if problems else 0)
-
-
-@data_app.command("prepare")
-def data_prepare(
-    dataset: Annotated[str, typer.Argument(help="toon: make it; chem: cut sentence clips out of lectures.")] = "toon",
-    root: Annotated[Path | None, typer.Option(help="Where the prepared data set goes.")] = None,
-    source: Annotated[Path | None, typer.Option(help="chem: folder with intervals/<id>/cut-N.mp4 or videos/.")] = None,
-    table: Annotated[Path | None, typer.Option(help="chem: CSV, TSV or JSONL with id, start, end, text.")] = None,
-    workers: WorkersOption = 0,
-) -> None:
-    """Make a data set ready: the embedded corpus, or Chem's sentence clips. Goes on where it was."""
-    from dubbench.listing import prepare_dataset
-
-    problems = prepare_dataset(dataset, root, source, table, workers or os.cpu_count() or 1)
-    for problem in problems:
-        typer.echo(f"{problem.clip}: {problem.what}", err=True)
-    raise typer.Exit(3 if problems else 0)
-
-
-@data_app.command("download")
-def data_download(
-    dataset: Annotated[str, typer.Argument(help="grid, or chem (lists and instructions).")],
-    root: Annotated[Path | None, typer.Option(help="Where it goes [default: the data set's usual place].")] = None,
-    speaker: Annotated[list[str] | None, typer.Option(help="grid: only this speaker; repeat.")] = None,
-) -> None:
-    """Fetch a data set; the licence and the sizes are said first. Goes on where it was."""
-    from dubbench.listing import download_dataset
-
-    download_dataset(dataset, root, speaker)
 
 
 def _with_truth(texts: Any) -> list[Any]:
@@ -310,18 +254,6 @@ def _with_truth(texts: Any) -> list[Any]:
     return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
 
 
-def _roots(values: list[str] | None, dataset: str) -> dict[str, Path]:
-    """``--root DIR`` belongs to ``dataset``; ``--root NAME=DIR`` says whose it is."""
-    roots: dict[str, Path] = {}
-    for value in values or []:
-        name, mark, folder = value.partition("=")
-        if mark and not Path(value).exists():
-            roots[name] = Path(folder).expanduser()
-        else:
-            roots[dataset] = Path(value).expanduser()
-    return roots
-
-
 def _default_out(cell: Any) -> Path:
     from dubbench.store import slug
 
@@ -329,27 +261,40 @@ def _default_out(cell: Any) -> Path:
     return Path("runs") / slug(f"{cell.dataset}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}")
 
 
-def _print(value: Any, as_json: bool) -> None:
-    from dubbench.listing import to_json, to_text
-
-    typer.echo(to_json(value) if as_json else to_text(value))
+USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a mistake on the command line: of its own click, or of the package click, by its version."""
 
 
 def main() -> None:
     """Entry point: one line for what a user can mend, 130 for Ctrl-C."""
+    code: object = 0
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="dubbench")
     except DubbenchError as error:
         _fail(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing is lost, the same command goes on from here", 130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}; what was done is kept, the same command goes on from here", 2)
+    except Exception as error:
+        if not isinstance(error, USAGE_ERROR):
+            raise
+        _usage(error)
+    if code == 130:  # typer answers Ctrl-C with this code itself
+        _fail("interrupted; nothing is lost, the same command goes on from here", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> NoReturn:
+    """A mistake on the command line: one line with what was probably meant. A verb without arguments shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    ctx = getattr(error, "ctx", None)
+    where = ctx.command_path if ctx is not None else "dubbench"
+    text = " ".join(error.format_message().split())
+    _fail(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {where} --help", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:
