@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -40,15 +39,3 @@ def bundled(package: str, *parts: str) -> Path:
 def bundled_digest(package: str, *parts: str) -> str:
     """sha256 (hex) of a file inside an installed package; read once a process."""
     return file_digest(bundled(package, *parts))
-
-
-def installed_version(distribution: str) -> str:
-    """Version of an installed distribution (the name that pip knows).
-
-    Raises:
-        DubbenchError: it is not installed.
-    """
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise DubbenchError(f"the package {distribution!r} is not installed") from error

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
+from dubbench.provenance import versions
 
 RATE = 16000
 """The benchmark's sample rate in Hz."""
+
+RESAMPLER = "HQ"
+"""soxr's quality."""
 
 _SOUND_FILES = {".wav", ".flac", ".ogg", ".aiff", ".aif"}
 
@@ -43,13 +48,33 @@ class VideoInfo:
         return self.frames / self.fps
 
 
+@cache
+def _recipe() -> dict[str, str | int]:
+    import av
+
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return {
+        "clock": "zero at the first picture; earlier sound cut, later sound padded with zeros",
+        "channels": "mean",
+        "rate": RATE,
+        "resampler": f"soxr {RESAMPLER}",
+        "libavcodec": codec,
+        **versions("soxr", "av", "soundfile"),
+    }
+
+
+def recipe() -> dict[str, str | int]:
+    """How files become samples and pictures here: part of every metric's recipe and of every prepared clip's digest."""
+    return dict(_recipe())
+
+
 def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:
     """(T,) at ``rate`` Hz to (T * to / rate,) at ``to`` Hz with soxr HQ."""
     if rate == to:
         return samples
     import soxr
 
-    return np.asarray(soxr.resample(samples, rate, to, quality="HQ"), dtype=np.float32)
+    return np.asarray(soxr.resample(samples, rate, to, quality=RESAMPLER), dtype=np.float32)
 
 
 def as_mono(samples: NDArray[Any], where: str) -> NDArray[np.float32]:

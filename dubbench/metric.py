@@ -16,6 +16,9 @@ from dubbench.sound import Sound
 Stats = Mapping[str, float]
 """Sufficient statistics of one clip: name -> number, all finite."""
 
+Option = str | int | float | bool
+"""A choice in a recipe."""
+
 Effect = Literal["perfect", "worse", "better", "invariant", "undefined"]
 """What a control must do to a column, held against the ground truth's own value on the same clips:
 ``perfect`` reaches the column's best value exactly; ``worse`` and ``better`` differ with a paired 95 % interval
@@ -124,6 +127,12 @@ class Column(BaseModel):
     expects: dict[str, Effect] = {}
 
 
+def _media() -> dict[str, Option]:
+    from dubbench.media import recipe  # opens PyAV: only where a metric is made
+
+    return {**recipe()}
+
+
 class MetricInfo(BaseModel):
     """The recipe of a metric. Everything here but ``summary`` and ``licence`` is hashed into its signature.
 
@@ -132,6 +141,7 @@ class MetricInfo(BaseModel):
         recipe: name of the recipe, for example ``wer/pocketsphinx-grid``.
         version: raised whenever a number may change.
         settings: every choice: rates, lengths, thresholds, normalisers, package versions that matter.
+        media: how files become samples (`dubbench.media.recipe`); the same for all metrics, filled in here.
         weights: name -> sha256 of every model it loads.
         needs: of ``truth`` (ground-truth speech), ``reference`` (the prompt), ``video``, ``text``. A clip that
             lacks one is unscored.
@@ -144,7 +154,8 @@ class MetricInfo(BaseModel):
     name: str
     recipe: str
     version: str = "1"
-    settings: dict[str, str | int | float | bool] = {}
+    settings: dict[str, Option] = {}
+    media: dict[str, Option] = Field(default_factory=_media)
     weights: dict[str, str] = {}
     needs: frozenset[Literal["truth", "reference", "video", "text"]] = frozenset()
     profiles: frozenset[str] = frozenset({"offline"})

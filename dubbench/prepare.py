@@ -10,7 +10,8 @@ from pathlib import Path
 from dubbench.clip import Clip
 from dubbench.engine import Crash, each
 from dubbench.errors import DubbenchError, one_line
-from dubbench.media import RATE, probe, read_audio, silent_copy, write_wav
+from dubbench.identity import digest as digest_of
+from dubbench.media import RATE, probe, read_audio, recipe, silent_copy, write_wav
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Prepared:
 
     Attributes:
         clip: its id.
-        digest: sha256 over text, video and audio bytes; empty if ``problem``.
+        digest: sha256 over text, video and audio bytes and `dubbench.media.recipe`; empty if ``problem``.
         duration: of the video in seconds. fps: of the video.
         problem: why its video cannot be used; truth_problem: why its sound cannot.
     """
@@ -93,6 +94,7 @@ def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
 
 def _digest(clip: Clip) -> str:
     total = hashlib.sha256(clip.text.encode())
+    total.update(digest_of(recipe()).encode())  # another decoder may make other files of it
     for path in dict.fromkeys([clip.video, clip.audio]):
         if path is not None and path.is_file():
             with path.open("rb") as file:

@@ -6,10 +6,12 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import dubbench
+from dubbench.errors import DubbenchError
 
 
 def code() -> dict[str, str]:
@@ -39,12 +41,29 @@ def packages() -> dict[str, str]:
     return dict(sorted((d.metadata["Name"], d.version) for d in distributions() if d.metadata["Name"]))
 
 
-def package_version(name: str) -> str:
-    """Version of one installed package, ``absent`` if it is not there. For recipes."""
+@cache
+def package_version(name: str, extra: str = "metrics") -> str:
+    """Version of an installed distribution (the name that pip knows), without its build (``2.13.0``, not
+    ``2.13.0+cpu``): what we run of torch runs on the CPU in every build.
+
+    Raises:
+        DubbenchError: it is not installed; ``extra`` brings it.
+    """
     try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
+        return version(name).partition("+")[0]
+    except PackageNotFoundError as error:
+        raise DubbenchError(
+            f"the package {name!r} is not installed; pip install 'dubbench[{extra}]' brings it"
+        ) from error
+
+
+def versions(*names: str, extra: str = "metrics") -> dict[str, str]:
+    """Name -> version, for recipes: of packages that may change a number, and of no others.
+
+    Raises:
+        DubbenchError: one is not installed; ``extra`` brings it.
+    """
+    return {name: package_version(name, extra) for name in names}
 
 
 def hardware(device: str) -> dict[str, str]:

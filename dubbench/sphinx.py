@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.bundled import bundled, bundled_digest, installed_version
+from dubbench.bundled import bundled, bundled_digest
 from dubbench.errors import require
 from dubbench.identity import digest
+from dubbench.provenance import versions
 
 RATE = 16000
 FRAME = 0.01
@@ -57,7 +58,7 @@ def model_weights() -> dict[str, str]:
 def settings() -> dict[str, str | int | float | bool]:
     """What every use of the recogniser has in common, for a recipe."""
     return {
-        "pocketsphinx": installed_version("pocketsphinx"),
+        **versions("pocketsphinx"),
         "rate": RATE,
         "loudness": f"RMS {LEVEL_DB:g} dBFS, peak at most {PEAK:g}",
         "padding_s": PADDING,

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
-from dubbench.metrics.dtw import too_long, warp_path
+from dubbench.metrics.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.provenance import versions
 from dubbench.sound import Sound
 
 Floats = NDArray[np.float64]
@@ -169,34 +170,38 @@ def _column(name: str, q: float) -> Column:
 class Alignment(MetricBase):
     """Alignment error in ms: median and 90th percentile over clips."""
 
-    info = MetricInfo(
-        name="align",
-        recipe="align/dtw-logmel-5ms",
-        settings={
-            "rate": RATE,
-            "hop": HOP,
-            "window": WINDOW,
-            "fft": FFT,
-            "bands": BANDS,
-            "low_hz": LOW,
-            "high_hz": HIGH,
-            "floor_db": FLOOR_DB,
-            "slope_frames": SLOPE,
-            "slope_weight": SLOPE_WEIGHT,
-            "normalisation": "mean and deviation over own speech frames",
-            "smooth_frames": SMOOTH,
-            "level_frames": LEVEL_FRAMES,
-            "speech_db": SPEECH_DB,
-            "contrast_db": CONTRAST_DB,
-            "sounding_db": SOUNDING_DB,
-            "dtw": "exact, steps 11 10 01 of weight 1, no band",
-            "per_clip": "median over the ground truth's speech frames",
-        },
-        needs=frozenset({"truth"}),
-        summary="How far the dub's sounds lie from the ground truth's in time, by warping log-mels onto each other",
-        source="dubbench",
-    )
     columns = (_column("align-ms", 0.5), _column("align-ms-p90", 0.9))
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="align",
+            recipe="align/dtw-logmel-5ms",
+            settings={
+                **versions("numpy"),
+                "rate": RATE,
+                "hop": HOP,
+                "window": WINDOW,
+                "fft": FFT,
+                "bands": BANDS,
+                "low_hz": LOW,
+                "high_hz": HIGH,
+                "floor_db": FLOOR_DB,
+                "slope_frames": SLOPE,
+                "slope_weight": SLOPE_WEIGHT,
+                "normalisation": "mean and deviation over own speech frames",
+                "smooth_frames": SMOOTH,
+                "level_frames": LEVEL_FRAMES,
+                "speech_db": SPEECH_DB,
+                "contrast_db": CONTRAST_DB,
+                "sounding_db": SOUNDING_DB,
+                "dtw": "exact, steps 11 10 01 of weight 1, no band",
+                "max_cells": MAX_CELLS,
+                "per_clip": "median over the ground truth's speech frames",
+            },
+            needs=frozenset({"truth"}),
+            summary="How far the dub's sounds lie from the ground truth's in time, by warping log-mels onto each other",
+            source="dubbench",
+        )
 
     def score(self, item: Item) -> Stats | Unscored:
         """``error_ms``: milliseconds, >= 0. Unscored where either side has no speech."""

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.bundled import bundled, bundled_digest, installed_version
+from dubbench.bundled import bundled, bundled_digest
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.loudness import at_level
+from dubbench.provenance import versions
 
 RATE = 16000
 LEVEL_DB = -26.0
@@ -118,7 +119,7 @@ class DNSMOS(MetricBase):
             name="dnsmos",
             recipe="dnsmos/p835-p808",
             settings={
-                "speechmos": installed_version("speechmos"),
+                **versions("onnxruntime", "librosa", "numpy"),  # of speechmos only the networks are used
                 "rate": RATE,
                 "loudness": f"RMS {LEVEL_DB:g} dBFS, clipped to full scale",
                 "window_s": 9.01,

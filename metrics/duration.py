@@ -22,13 +22,6 @@ class DurationError(MetricBase):
     Other metrics truncate or warp a dub of the wrong length; this is where it shows.
     """
 
-    info = MetricInfo(
-        name="duration",
-        recipe="duration/absolute",
-        settings={"against": "picture"},
-        needs=frozenset({"video"}),
-        summary="Absolute difference between the dub's and the video's length, mean over clips",
-    )
     # No best value: the ground truth's own sound rarely ends with its last picture.
     columns = (
         Column(
@@ -41,6 +34,15 @@ class DurationError(MetricBase):
             expects={"gain(db=-12)": "invariant", "noisy(snr=10)": "invariant"},
         ),
     )
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="duration",
+            recipe="duration/absolute",
+            settings={"against": "picture"},
+            needs=frozenset({"video"}),
+            summary="Absolute difference between the dub's and the video's length, mean over clips",
+        )
 
     def score(self, item: Item) -> Stats:
         """``error_s``: seconds, >= 0."""

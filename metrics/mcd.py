@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.dtw import too_long, warp_path
-from dubbench.metrics.duration import too_short
+from dubbench.metrics.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.metrics.duration import MIN_OVERLAP, too_short
 from dubbench.metrics.world import pyworld
+from dubbench.provenance import versions
 from dubbench.sound import Sound
 
 Floats = NDArray[np.float64]
@@ -154,33 +155,38 @@ def _column(name: str, value: str) -> Column:
 class MCD(MetricBase):
     """MCD, MCD-DTW and MCD-DTW-SL in dB, mean over clips. A dub too short to be truncated has no plain MCD."""
 
-    info = MetricInfo(
-        name="mcd",
-        recipe="mcd/world-mcep39-16k",
-        settings={
-            "rate": RATE,
-            "scale": SCALE,
-            "low_cut_hz": LOW_CUT,
-            "taps": TAPS,
-            "f0": "harvest",
-            "f0_floor": F0_FLOOR,
-            "f0_ceil": F0_CEIL,
-            "hop_ms": HOP_MS,
-            "envelope": "cheaptrick",
-            "fft": FFT,
-            "floor": FLOOR,
-            "order": ORDER,
-            "alpha": ALPHA,
-            "c0": True,
-            "plain": "truncated to the shorter",
-            "dtw": "exact, steps 11 10 01 of weight 1, mean over the path",
-            "loudness": "as is",
-        },
-        needs=frozenset({"truth"}),
-        summary="Mel-cepstral distortion against the ground truth: plain, time-warped, and times the length ratio",
-        source="Kubichek 1993; Chen et al. 2022 (V2C-Net) for DTW-SL; VERSA for the features",
-    )
     columns = (_column("MCD", "mcd"), _column("MCD-DTW", "mcd_dtw"), _column("MCD-DTW-SL", "mcd_dtw_sl"))
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="mcd",
+            recipe="mcd/world-mcep39-16k",
+            settings={
+                **versions("pyworld", "scipy", "numpy"),
+                "rate": RATE,
+                "scale": SCALE,
+                "low_cut_hz": LOW_CUT,
+                "taps": TAPS,
+                "f0": "harvest",
+                "f0_floor": F0_FLOOR,
+                "f0_ceil": F0_CEIL,
+                "hop_ms": HOP_MS,
+                "envelope": "cheaptrick",
+                "fft": FFT,
+                "floor": FLOOR,
+                "order": ORDER,
+                "alpha": ALPHA,
+                "c0": True,
+                "plain": "truncated to the shorter",
+                "min_overlap": MIN_OVERLAP,
+                "dtw": "exact, steps 11 10 01 of weight 1, mean over the path",
+                "max_cells": MAX_CELLS,
+                "loudness": "as is",
+            },
+            needs=frozenset({"truth"}),
+            summary="Mel-cepstral distortion against the ground truth: plain, time-warped, and times the length ratio",
+            source="Kubichek 1993; Chen et al. 2022 (V2C-Net) for DTW-SL; VERSA for the features",
+        )
 
     def load(self, device: str) -> None:
         """Make sure that pyworld is there."""

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
-from dubbench.metrics.duration import too_short
+from dubbench.metrics.duration import MIN_OVERLAP, too_short
 from dubbench.metrics.world import pyworld
+from dubbench.provenance import versions
 from dubbench.sound import Sound
 
 RATE = 16000
@@ -119,24 +120,7 @@ def _column(name: str, aggregate: Mean | Ratio, silence: Effect) -> Column:
 class Pitch(MetricBase):
     """GPE, VDE and FFE: fractions, mean over utterances, and pooled over all frames beside it."""
 
-    info = MetricInfo(
-        name="pitch",
-        recipe="pitch/world-dio-5ms",
-        settings={
-            "rate": RATE,
-            "extractor": "dio+stonemask",
-            "f0_floor": F0_FLOOR,
-            "f0_ceil": F0_CEIL,
-            "hop_ms": HOP_MS,
-            "gross_above": GROSS,
-            "alignment": "frame-synchronous, truncated to the shorter",
-            "loudness": "as is",
-        },
-        needs=frozenset({"truth"}),
-        profiles=frozenset({"offline", "paper"}),
-        summary="Gross pitch, voicing decision and F0 frame error against the ground truth, without time warping",
-        source="Nakatani et al. 2008 (GPE, VDE); Chu and Alwan, ICASSP 2009 (FFE)",
-    )
+    profiles = frozenset({"offline", "paper"})
     columns = (
         _column("GPE", Mean(value="gpe"), "undefined"),
         _column("VDE", Mean(value="vde"), "worse"),
@@ -145,6 +129,28 @@ class Pitch(MetricBase):
         _column("VDE-pooled", Ratio(numerator="voicing_errors", denominator="frames"), "worse"),
         _column("FFE-pooled", Ratio(numerator="gross_or_voicing", denominator="frames"), "worse"),
     )
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="pitch",
+            recipe="pitch/world-dio-5ms",
+            settings={
+                **versions("pyworld"),
+                "rate": RATE,
+                "extractor": "dio+stonemask",
+                "f0_floor": F0_FLOOR,
+                "f0_ceil": F0_CEIL,
+                "hop_ms": HOP_MS,
+                "gross_above": GROSS,
+                "alignment": "frame-synchronous, truncated to the shorter",
+                "min_overlap": MIN_OVERLAP,
+                "loudness": "as is",
+            },
+            needs=frozenset({"truth"}),
+            profiles=frozenset({"offline", "paper"}),
+            summary="Gross pitch, voicing decision and F0 frame error against the ground truth, without time warping",
+            source="Nakatani et al. 2008 (GPE, VDE); Chu and Alwan, ICASSP 2009 (FFE)",
+        )
 
     def load(self, device: str) -> None:
         """Make sure that pyworld is there."""

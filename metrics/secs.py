@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.bundled import bundled_digest, installed_version
+from dubbench.bundled import bundled_digest
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.loudness import at_level
+from dubbench.provenance import versions
 from dubbench.sound import Sound
 
 RATE = 16000
@@ -118,7 +119,7 @@ class SECS(MetricBase):
             name="secs",
             recipe="secs/resemblyzer",
             settings={
-                "resemblyzer": installed_version("Resemblyzer"),
+                **versions("Resemblyzer", "webrtcvad", "librosa", "torch", "numpy"),
                 "rate": RATE,
                 "loudness": f"RMS {LEVEL_DB:g} dBFS",
                 "pauses": "cut by Resemblyzer's WebRTC VAD, mode 3",

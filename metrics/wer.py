@@ -27,6 +27,7 @@ from dubbench import sphinx
 from dubbench.clip import Clip
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
+from dubbench.provenance import versions
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "command": ("bin", "lay", "place", "set"),
@@ -173,6 +174,7 @@ class WERGrammar(MetricBase):
             recipe="wer/pocketsphinx-grid",
             settings={
                 **sphinx.settings(),
+                **versions("jiwer"),
                 "grammar": " ".join(SLOTS),
                 "lexicon": "cmudict-en-us; letters by name, a EY, z Z EH D or Z IY",
                 "second_pass": f"every word optional at {SKIP:g}, where no whole sentence is found",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
 from dubbench.media import RATE
+from dubbench.provenance import versions
 from dubbench.request import DubRequest
 from dubbench.systems.controls import Control, Samples, checked_colour, control_info, truth_of, unit_noise
 from dubbench.systems.splice import speech_level
@@ -70,7 +71,8 @@ class OtherVoice(Control):
             raise DubbenchError(f"other_voice: pitch {pitch}, formant {formant}; expected 0.25 to 4 and 0.5 to 2")
         self.pitch, self.formant = float(pitch), float(formant)
         summary = f"the ground truth with {self.pitch:g} x its pitch, {self.formant:g} x its formants"
-        self.info = control_info("other_voice", summary, pitch=self.pitch, formant=self.formant)
+        made = versions("pyworld")
+        self.info = control_info("other_voice", summary, pitch=self.pitch, formant=self.formant, **made)
 
     def make(self, request: DubRequest, rng: np.random.Generator) -> Samples:
         from dubbench.metrics.world import pyworld

@@ -7,7 +7,6 @@ they do in between.
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError, one_line
 from dubbench.media import RATE, as_mono, read_audio, read_frames, resample
+from dubbench.provenance import versions
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import SystemBase, SystemInfo
 from dubbench.systems.splice import frame_levels, lay_over, room_tone, speech_level
@@ -46,7 +46,7 @@ class _Espeak(SystemBase):
             kind="baseline",
             summary=summary,
             licence="Apache-2.0; espeak-ng itself: GPL-3.0-or-later",
-            settings={"espeakng-loader": _version("espeakng-loader"), **settings},
+            settings={**versions("espeakng-loader", extra="toon"), **versions("soxr", "pyworld"), **settings},
         )
         self._espeak: Espeak | None = None
         self._pitch_of: dict[str, NDArray[np.float64]] = {}
@@ -165,9 +165,8 @@ class EspeakLipspan(_Espeak):
     """espeak within the span in which the lips move (`dubbench.visual.moving_span`)."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "espeak-lipspan", "espeak-ng while the lips move, by their landmarks", mediapipe=_version("mediapipe")
-        )
+        looking = versions("mediapipe", "av", extra="face")
+        super().__init__("espeak-lipspan", "espeak-ng while the lips move, by their landmarks", **looking)
 
     def span(self, request: DubRequest) -> tuple[float, float]:
         """When the lips move.
@@ -199,10 +198,3 @@ def trimmed(samples: Samples) -> Samples:
     level = frame_levels(samples, RATE)
     loud = np.flatnonzero(level > level.max() - 50) if len(level) else np.zeros(0, int)
     return samples[loud[0] * 160 : (loud[-1] + 1) * 160] if len(loud) else samples
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"

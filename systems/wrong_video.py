@@ -11,6 +11,9 @@ from dubbench.media import probe
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import System, SystemBase
 
+VERSION = "1"
+"""Raised whenever another video would be shown, or another length told."""
+
 
 class WrongVideo(SystemBase):
     """A system that is shown another clip of the same speaker instead of the one to dub.
@@ -30,6 +33,7 @@ class WrongVideo(SystemBase):
         self.info = told.model_copy(
             update={
                 "name": "wrong-video",
+                "version": f"{VERSION}/{told.version}",
                 "kind": "control",
                 "summary": f"{told.name} under another clip's video",
                 "settings": {"system": told.name, **{f"system.{key}": value for key, value in told.settings.items()}},

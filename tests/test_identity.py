@@ -10,6 +10,7 @@ HASHED = {
     "trained_on",
     "conditioned_on",
     "settings",
+    "media",
     "recipe",
     "needs",
     "speaker_encoder",
@@ -26,7 +27,13 @@ def test_every_field_is_on_one_side() -> None:
 def test_what_counts_changes_the_signature() -> None:
     base = MetricInfo(name="m", recipe="r/x", settings={"a": 1})
     assert signature(base) == signature(base.model_copy(update={"summary": "other", "licence": "MIT"}))
-    for change in ({"settings": {"a": 2}}, {"version": "2"}, {"weights": {"w": "ff"}}, {"needs": frozenset({"truth"})}):
+    for change in (
+        {"settings": {"a": 2}},
+        {"version": "2"},
+        {"weights": {"w": "ff"}},
+        {"media": {"soxr": "0"}},
+        {"needs": frozenset({"truth"})},
+    ):
         assert signature(base) != signature(base.model_copy(update=change))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError, MediaError
+from dubbench.identity import digest
 
 from .codec.base import RATE, Codec
 
@@ -129,6 +130,12 @@ def find_features(folder: Path, clip: str, speaker: str = "") -> Path:
 @cache
 def _npy_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.rglob("*.npy")))
+
+
+def npy_state(folder: Path) -> str:
+    """Digest of the names, sizes and times of a folder's .npy files; their bytes would take minutes to read."""
+    files = [(p.relative_to(folder).as_posix(), p.stat()) for p in _npy_files(folder)]
+    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])[:16]
 
 
 def speaker_vector(codec: Codec, reference: Path) -> Floats:

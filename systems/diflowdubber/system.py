@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubbench.errors import DubbenchError, one_line
+from dubbench.provenance import versions
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import SystemBase, SystemInfo
 
@@ -77,7 +78,13 @@ class DiFlowDubber(SystemBase):
             weights={"dub": weights_digest(self.folder), "codec": made["digest"]},
             trained_on=trained_on(self.meta),
             conditioned_on=("resemblyzer",) if made["name"] == "world" else (made["name"],),
-            settings={"nfe": nfe, "temperature": temperature, "bf16": bf16, "step": int(self.meta.get("step", 0))},
+            settings={
+                "nfe": nfe,
+                "temperature": temperature,
+                "bf16": bf16,
+                "step": int(self.meta.get("step", 0)),
+                **_inputs(made["name"], self.meta["visual"], self.npy),
+            },
             batch=batch,
         )
         self._loaded: _Loaded | None = None
@@ -197,6 +204,20 @@ class _Loaded:
     model: Stage2
     codec: Codec
     device: Any
+
+
+def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict[str, str | int]:
+    """What else a dub depends on: the packages behind codec, model and landmarks, or the folders of features."""
+    from .features import VERSION
+    from .frontend import npy_state
+
+    names = ["torch", *(("pyworld", "Resemblyzer") if codec == "world" else ())]
+    names += ["mediapipe", "av"] if visual == "landmarks" else []
+    told: dict[str, str | int] = {"codec": codec, "visual": visual, "features": VERSION}
+    told |= versions(*names, extra="diflowdubber")
+    if visual != "landmarks":
+        told |= {part: npy_state(Path(f)) for part, f in zip(("lips", "face"), npy, strict=True) if f}
+    return told
 
 
 def trained_on(meta: dict[str, Any]) -> tuple[str, ...]:
