@@ -1,0 +1,1 @@
+"""Networks of the metrics, loaded from weights by name."""
