@@ -22,8 +22,8 @@ Option = str | int | float | bool
 Effect = Literal["perfect", "worse", "better", "invariant", "undefined"]
 """What a control must do to a column, held against the ground truth's own value on the same clips:
 ``perfect`` reaches the column's best value exactly; ``worse`` and ``better`` differ with a paired 95 % interval
-apart from zero; ``invariant`` stays within `Column.tolerance`; ``undefined`` leaves at least half of the clips
-unscored, so that no mean is worth printing."""
+apart from zero; ``invariant`` stays within `Column.tolerance` with that whole interval; ``undefined`` leaves at least
+half of the clips unscored, so that no mean is worth printing."""
 
 
 class Aggregate(BaseModel):
@@ -191,6 +191,19 @@ class Item:
     reference: Sound | None
     duration: float
     fps: float
+
+
+def lacking(info: MetricInfo, item: Item, truth_problem: str = "") -> str:
+    """Why ``item`` lacks something that the metric `needs <MetricInfo.needs>`; empty if it lacks nothing."""
+    if "truth" in info.needs and item.truth is None:
+        return f"no ground truth: {truth_problem}" if truth_problem else "no ground truth"
+    if "reference" in info.needs and item.reference is None:
+        return "no reference voice"
+    if "video" in info.needs and not (item.duration > 0 and item.fps > 0 and item.clip.video.is_file()):
+        return "no video"
+    if "text" in info.needs and not item.clip.text.strip():
+        return "no text"
+    return ""
 
 
 @runtime_checkable

@@ -27,7 +27,8 @@ from dubbench.leaderboards.table import (
     table_rows,
     timing_rows,
 )
-from dubbench.store import Run, write_text
+from dubbench.journal import write_text
+from dubbench.store import Run
 
 SCRIPTS = ("board.js", "clips.js", "player.js")
 MATRIX = ("metric", "column", "control", "system", "declared", "verdict", "detail", "class")
@@ -52,8 +53,8 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: S
         raise DubbenchError("no runs to make a board of; give at least one run folder")
     parts = [_part(sheet) for sheet in sheets(runs)]
     notes = comparability(parts)
-    write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells) for p in parts))))
-    write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler) for p in parts))))
+    write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells, p.hidden) for p in parts))))
+    write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler, p.hidden) for p in parts))))
     write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet) for p in parts))))
     write_text(out / "matrix.csv", csv_text(MATRIX, chain(*(_matrix_rows(p) for p in parts))))
     write_text(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
-from dubbench.leaderboards.table import Entry, Grid, Sampler
+from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, kept
 
 ARROW = {"up": "↑", "down": "↓", "none": ""}
-
-Hidden = Mapping[tuple[str, str], str]
-"""(metric, column) -> why it is not shown."""
 
 
 def cell_text(text: str) -> str:
@@ -20,6 +17,11 @@ def cell_text(text: str) -> str:
     for mark in "\\*_`[]":
         text = text.replace(mark, f"\\{mark}")
     return text
+
+
+def code_text(text: str) -> str:
+    """Text from outside as a code span of one line; it cannot end the span."""
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -38,9 +40,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def shown(sheet: Sheet, hidden: Hidden, headline: bool = True) -> list[Measure]:
     """The columns of the main table: headline columns that keep their word."""
-    return [
-        m for m in sheet.measures if (m.column.headline or not headline) and (m.metric, m.column.name) not in hidden
-    ]
+    return [m for m in kept(sheet, hidden) if m.column.headline or not headline]
 
 
 def intervals_note(sampler: Sampler) -> str:
@@ -64,8 +64,11 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
         columns = shown(sheet, hidden)
         lines += [f"## {cell_text(sheet.title)}", ""]
         for (_, column), why in hidden.items():
-            lines.append(f"> **{cell_text(column)} is not shown: it fails its own declaration.** {cell_text(why)}\n")
-        lines += [f"{sheet.count} clips. Class `{sheet.manifest.comparability}`. {intervals_note(sampler)}"]
+            lines.append(
+                f"> **{cell_text(column)} is not shown, here or in the other tables: it fails its own declaration.** "
+                f"{cell_text(why)}\n"
+            )
+        lines += [f"{sheet.count} clips. Class {code_text(sheet.manifest.comparability)}. {intervals_note(sampler)}"]
         if any(dirty(run.manifest.code) for run in sheet.runs):
             lines += ["Made with changed files: the commit does not say which code it was."]
         lines += ["Bold: best; underlined: cannot be told apart from the best; n/N where not all clips are scored."]

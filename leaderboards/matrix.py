@@ -23,8 +23,8 @@ TRUTH = "ground_truth"
 """Spec of the control that the others are held against."""
 
 DECISIVE = 20
-"""Fewest clips on which an interval that includes zero speaks against ``worse`` or ``better``, and one that reaches
-into the tolerance against ``invariant``."""
+"""Fewest clips on which an interval that includes zero speaks against ``worse`` or ``better``, and a difference beyond
+the tolerance against ``invariant`` although its interval reaches into it."""
 
 EXACT = 1e-9
 """How close a perfect clip must come to the best value, on the printed scale."""
@@ -124,13 +124,11 @@ def _cell(
     if difference.value is None:
         return cell("fails", f"no value on the {difference.n} clips that it shares with {TRUTH}", found, difference)
     if effect == "invariant":
-        detail = f"{show(difference.value)} against {TRUTH}, {column.tolerance:g} allowed, n = {difference.n}"
-        if abs(difference.value) <= column.tolerance:
-            return cell("holds", detail, found, difference)
-        beyond = (difference.low or 0.0) > column.tolerance or (difference.high or 0.0) < -column.tolerance
-        if difference.n < DECISIVE and not beyond:
-            return cell("not run", f"{detail}: too few clips to tell", found, difference)
-        return cell("fails", detail, found, difference)
+        detail = f"{show(difference.value)} [{show(difference.low)}, {show(difference.high)}] against {TRUTH}, "
+        detail += f"{column.tolerance:g} allowed, n = {difference.n}"
+        verdict = equivalent(difference, column.tolerance)
+        detail += ": too few clips to tell" if verdict == "not run" else ""
+        return cell(verdict, detail, found, difference)
     if column.direction == "none":
         return cell("not run", "the column has no direction", found, difference)
     detail = f"{show(difference.value)} [{show(difference.low)}, {show(difference.high)}] against {TRUTH}, "
@@ -142,6 +140,23 @@ def _cell(
     if difference.n < DECISIVE:
         return cell("not run", f"{detail}: too few clips to tell", found, difference)
     return cell("fails", detail, found, difference)
+
+
+def equivalent(difference: Estimate, tolerance: float) -> Verdict:
+    """Whether a paired difference is within the tolerance, by its interval (a test of equivalence, as TOST).
+
+    It holds where the whole interval lies within, and fails where the whole lies beyond on one side, or the difference
+    itself does on `DECISIVE` clips. Otherwise the clips are too few to tell: that there is no difference can only be
+    shown by enough of them.
+    """
+    value, low, high = difference.value, difference.low, difference.high
+    if value is None or low is None or high is None:
+        return "not run"
+    if -tolerance <= low and high <= tolerance:
+        return "holds"
+    if low > tolerance or high < -tolerance:
+        return "fails"
+    return "fails" if abs(value) > tolerance and difference.n >= DECISIVE else "not run"
 
 
 def _perfect(sheet: Sheet, measure: Measure, label: str, done: int, of: int) -> tuple[Verdict, str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dubbench.leaderboards.failures import failures
-from dubbench.leaderboards.markdown import ARROW, Hidden, intervals_note
+from dubbench.leaderboards.markdown import ARROW, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
-from dubbench.leaderboards.table import Entry, Grid, Sampler, hardware, number, timings
+from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, hardware, kept, number, timings
 
 View = dict[str, Any]
 
@@ -35,8 +35,7 @@ class Part:
     @property
     def measures(self) -> list[Measure]:
         """All columns that keep their word, headline columns first."""
-        kept = [m for m in self.sheet.measures if (m.metric, m.column.name) not in self.hidden]
-        return sorted(kept, key=lambda m: not m.column.headline)
+        return sorted(kept(self.sheet, self.hidden), key=lambda m: not m.column.headline)
 
 
 def view(part: Part, ident: str, name: str) -> View:

@@ -1,6 +1,8 @@
 """Sheets to rows: `table.csv`, `paired.csv`, `timings.csv`.
 
-Numbers are printed with six significant digits, in a fixed order, so that equal runs give the same bytes.
+Numbers are printed with six significant digits, in a fixed order, so that equal runs give the same bytes. A column that
+fails its own declaration is in neither `table.csv` nor `paired.csv`, so that what stands there may be relied on.
+`table.md` says why it is missing, `matrix.csv` names the cells, and the run's `scores.parquet` keeps the clips' scores.
 """
 
 from __future__ import annotations
@@ -37,6 +39,10 @@ TIMINGS = (
     *("system", "dataset", "split", "setting", "metric", "value", "ci_low", "ci_high", "mean", "n_scored", "n_total"),
     *("audio_seconds", "hardware", "workers", "class"),
 )
+
+Hidden = Mapping[tuple[str, str], str]
+"""(metric, column) -> why it is not shown."""
+NONE_HIDDEN: Hidden = {}
 
 Key = tuple[str, str, str, bytes]
 
@@ -158,6 +164,11 @@ def _groups(
     return rank_groups(points, measure.column.direction == "up", told_apart)
 
 
+def kept(sheet: Sheet, hidden: Hidden) -> list[Measure]:
+    """The columns that keep their word."""
+    return [m for m in sheet.measures if (m.metric, m.column.name) not in hidden]
+
+
 def number(x: float | None) -> str:
     """Six significant digits, no negative zero; empty for None."""
     return "" if x is None else format(x + 0.0 if x else 0.0, ".6g")
@@ -172,10 +183,10 @@ def csv_text(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     return file.getvalue()
 
 
-def table_rows(sampler: Sampler, cells: Grid) -> Iterator[tuple[str, ...]]:
+def table_rows(sampler: Sampler, cells: Grid, hidden: Hidden = NONE_HIDDEN) -> Iterator[tuple[str, ...]]:
     """The rows of ``table.csv`` (see `TABLE`): metrics in the run's order, then systems in the order asked for."""
     sheet, m = sampler.sheet, sampler.sheet.manifest
-    for measure in sheet.measures:
+    for measure in kept(sheet, hidden):
         for label in sheet.entrants:
             if not sheet.asked(label, measure):
                 continue
@@ -199,9 +210,9 @@ def differences_of(sampler: Sampler, measure: Measure) -> dict[tuple[str, str], 
     return {pair: difference for pair, difference in found.items() if difference.n}
 
 
-def paired_rows(sampler: Sampler) -> Iterator[tuple[str, ...]]:
+def paired_rows(sampler: Sampler, hidden: Hidden = NONE_HIDDEN) -> Iterator[tuple[str, ...]]:
     """The rows of ``paired.csv`` (see `PAIRED`): ``difference`` is a minus b."""
-    for measure in sampler.sheet.measures:
+    for measure in kept(sampler.sheet, hidden):
         for (a, b), e in differences_of(sampler, measure).items():
             yield (
                 *(measure.column.name, a, b, number(e.value), number(e.low), number(e.high), str(e.n)),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dubbench.leaderboards.markdown import cell_text, table
+from dubbench.leaderboards.markdown import cell_text, code_text, table
 from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of, plain
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate
 from dubbench.leaderboards.svg import Panel, figure
 from dubbench.leaderboards.table import Sampler
-from dubbench.store import slug, write_text
+from dubbench.journal import write_text
+from dubbench.store import slug
 
 MARK = {"holds": "✓", "fails": "✗", "not run": "·"}
 CURVE = 3
@@ -28,7 +29,7 @@ def write_page(sampler: Sampler, path: Path) -> list[Path]:
         if panels:
             picture = folder / f"{slug(name)}-{slug(option)}.svg"
             write_text(picture, figure(panels, f"{name}: {option}"))
-            pictures.append((picture, f"`{name}`, graded by `{option}`"))
+            pictures.append((picture, f"{code_text(name)}, graded by {code_text(option)}"))
     write_text(path, _page(sampler, cells, path, pictures))
     return [path, *(picture for picture, _ in pictures)]
 
@@ -58,13 +59,18 @@ def _panels(sampler: Sampler, grades: list[tuple[float, str]]) -> Iterator[Panel
         points = [(grade, e.value, e.low, e.high) for grade, e in estimates if e.value is not None]
         if len(points) >= CURVE:
             level = sampler.estimate(truth, measure).value if truth else None
-            yield Panel(_name(measure), points, level)
+            yield Panel(title(measure), points, level)
 
 
-def _name(measure: Measure) -> str:
+def title(measure: Measure) -> str:
+    """A column with its direction and unit, as it is."""
     column = measure.column
     arrow = {"up": " ↑", "down": " ↓", "none": ""}[column.direction]
     return f"{column.name}{arrow}" + (f" ({column.unit})" if column.unit else "")
+
+
+def _name(measure: Measure) -> str:
+    return cell_text(title(measure))
 
 
 def _page(sampler: Sampler, cells: tuple[Cell, ...], path: Path, pictures: list[tuple[Path, str]]) -> str:
@@ -77,28 +83,33 @@ def _page(sampler: Sampler, cells: tuple[Cell, ...], path: Path, pictures: list[
         "Every metric declares what each control must do to it: `perfect` reaches the best possible value, `worse`",
         "and `better` differ from the ground truth's own value on the same clips (paired interval of "
         f"{100 * LEVEL:g} % apart",
-        "from zero), `invariant` stays within the column's tolerance, `undefined` leaves at least half of the clips",
-        "unscored. This page holds each declaration against real clips. A board does not show a column that fails",
-        "its own declaration.",
+        "from zero), `invariant` keeps that whole interval within the column's tolerance, `undefined` leaves at least",
+        "half of the clips unscored. This page holds each declaration against real clips. A board does not show a",
+        "column that fails its own declaration.",
         "",
-        f"- Clips: {sheet.count} of {sheet.title}; class `{sheet.manifest.comparability}`; seed {sheet.manifest.seed}",
+        f"- Clips: {sheet.count} of {cell_text(sheet.title)}; class {code_text(sheet.manifest.comparability)}; "
+        f"seed {sheet.manifest.seed}",
         f"- Intervals: {RESAMPLES} bootstrap resamples of {units} {unit}s"
         + ("" if units >= UNITS else f" (none: fewer than {UNITS})"),
         f"- Cells: {counts['holds']} hold, {counts['fails']} fail, {counts['not run']} were not run",
         "",
     ]
     failing = broken(cells)
-    lines += [f"> **{column} fails its declaration:** {cell_text(why)}\n" for (_, column), why in failing.items()]
+    lines += [
+        f"> **{cell_text(column)} fails its declaration:** {cell_text(why)}\n" for (_, column), why in failing.items()
+    ]
     lines += ["## The matrix", "", "✓ holds, ✗ fails, · not run; an empty cell is not declared.", ""]
     lines += [*_matrix(sheet, cells), "", "## Figures", "", *_figures(sheet, cells)]
     if pictures:
         lines += ["## Graded damage", "", "Dots are values with their intervals; the dashed line is the ground truth."]
         for picture, caption in pictures:
             where = picture.relative_to(path.parent).as_posix()
-            lines += ["", f"{caption}:", "", f"![{caption.replace('`', '')}]({where})"]
+            lines += ["", f"{caption}:", "", f"![{cell_text(caption.replace('`', ''))}]({where})"]
         lines.append("")
     lines += ["## All values", "", *_values(sampler), "", "## Recipes", ""]
-    lines += table(["column", "signature"], [[m.column.name, f"`{m.signature}`"] for m in sheet.measures])
+    lines += table(
+        ["column", "signature"], [[cell_text(m.column.name), code_text(m.signature)] for m in sheet.measures]
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +121,7 @@ def _matrix(sheet: Sheet, cells: tuple[Cell, ...]) -> list[str]:
         row = [by_place.get((measure.metric, measure.column.name, control)) for control in controls]
         if any(row):
             rows.append([_name(measure), *(f"{MARK[c.verdict]} {c.effect}" if c else "" for c in row)])
-    return table(["column", *(f"`{control}`" for control in controls)], rows)
+    return table(["column", *(code_text(control) for control in controls)], rows)
 
 
 def _figures(sheet: Sheet, cells: tuple[Cell, ...]) -> Iterator[str]:
@@ -120,7 +131,7 @@ def _figures(sheet: Sheet, cells: tuple[Cell, ...]) -> Iterator[str]:
             continue
         yield from (f"### {_name(measure)}", "")
         rows = [
-            [f"`{c.control}`", c.effect, f"{MARK[c.verdict]} {c.verdict}", _shown(c.value, measure), c.detail]
+            [code_text(c.control), c.effect, f"{MARK[c.verdict]} {c.verdict}", _shown(c.value, measure), c.detail]
             for c in own
         ]
         yield from table(["control", "declared", "found", "value", "against the declaration"], rows)
@@ -131,7 +142,7 @@ def _values(sampler: Sampler) -> list[str]:
     """Every system in every column, so that cells nobody declared can be read too."""
     sheet = sampler.sheet
     rows = [
-        [label, *(_shown(sampler.estimate(label, measure), measure) for measure in sheet.measures)]
+        [cell_text(label), *(_shown(sampler.estimate(label, measure), measure) for measure in sheet.measures)]
         for label in sheet.entrants
     ]
     return table(["system", *(_name(measure) for measure in sheet.measures)], rows)

@@ -161,7 +161,7 @@ def _column(name: str, q: float) -> Column:
         unit="ms",
         digits=0,
         best=0.0,
-        tolerance=10.0,
+        tolerance=10.0,  # two frames: what the path wavers between alike sounds; a quarter of one picture
         headline=q == 0.5,
         expects=expects,
     )

@@ -147,9 +147,7 @@ def _column(name: str, value: str) -> Column:
     }
     if name == "MCD":  # the other two are warped over it
         expects |= {"delay": "worse", "warp(ms=100)": "worse", "warp(ms=300)": "worse"}
-    return Column(
-        name=name, direction="down", aggregate=Mean(value=value), unit="dB", best=0.0, expects=expects, tolerance=0.01
-    )
+    return Column(name=name, direction="down", aggregate=Mean(value=value), unit="dB", best=0.0, expects=expects)
 
 
 class MCD(MetricBase):

@@ -86,7 +86,7 @@ def _column(name: str, q: float) -> Column:
         unit="ms",
         digits=0,
         best=0.0,
-        tolerance=20.0,
+        tolerance=20.0,  # two frames of the aligner, which puts a boundary one frame off in another voice
         headline=q == 0.5,
         expects=expects,
     )

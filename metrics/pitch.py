@@ -111,7 +111,7 @@ def _column(name: str, aggregate: Mean | Ratio, silence: Effect) -> Column:
         aggregate=aggregate,
         digits=3,
         best=0.0,
-        tolerance=0.002,
+        tolerance=0.002,  # one frame in 500: dio has no threshold of level, only rounding moves a frame
         headline=aggregate.kind == "mean",
         expects=expects,
     )

@@ -50,7 +50,7 @@ METRICS: dict[str, tuple[MetricInfo, tuple[Column, ...]]] = {
                 unit="%",
                 scale=100,
                 digits=1,
-                tolerance=6.0,
+                tolerance=9.0,
                 expects={"delay(ms=100)": "invariant", "noise": "worse", "silence": "worse"},
             ),
             Column(

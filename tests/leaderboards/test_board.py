@@ -235,7 +235,10 @@ def test_a_column_that_fails_its_word_is_not_shown(tmp_path: Path) -> None:
     text = (out / "table.md").read_text()
     assert "**DNSMOS is not shown" in text
     assert not any(line.startswith("| system") and "DNSMOS" in line for line in text.splitlines())
-    assert ",DNSMOS," in (out / "table.csv").read_text()  # the record keeps it
+    assert ",DNSMOS," not in (out / "table.csv").read_text()
+    assert ",WER-grammar," in (out / "table.csv").read_text()
+    assert "DNSMOS," not in (out / "paired.csv").read_text()
+    assert "dnsmos,DNSMOS,noise,noise,worse,fails," in (out / "matrix.csv").read_text()
     assert "dnsmos,DNSMOS,noise,noise,worse,fails" in (out / "matrix.csv").read_text()
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from fake_run import METRICS, Fake, build, control, fakes
 
-from dubbench.leaderboards.matrix import Cell, broken, matrix, validity_page
+from dubbench.leaderboards.matrix import Cell, broken, equivalent, matrix, validity_page
 from dubbench.leaderboards.sheet import sheets
+from dubbench.leaderboards.statistics import Estimate
 from dubbench.leaderboards.svg import ticks
 from dubbench.leaderboards.validity import families
 from dubbench.metric import Column, Effect, MetricInfo
@@ -41,7 +42,7 @@ def test_every_declared_cell_of_a_sound_run_holds(tmp_path: Path) -> None:
     [
         ("DNSMOS", "noise", {"mos": 3.1}, "against ground_truth"),  # declared worse; as good as the truth
         ("DNSMOS", "noise", {"mos": 4.5}, "+1"),  # declared worse; apart from zero the wrong way
-        ("WER-grammar", "delay(ms=100)", {"errors": 0.4}, "6 allowed"),  # declared invariant
+        ("WER-grammar", "delay(ms=100)", {"errors": 0.4}, "9 allowed"),  # declared invariant
         ("align-ms", "silence", {"ms": 20.0}, "scored on 24 of 24"),  # declared undefined
         ("FFE", "noise", {"unscored": {"f0": range(24)}}, "scored on 0 of 24"),  # declared worse; no value at all
         ("FFE", "ground_truth", {"unscored": {"f0": [7]}}, "23 of 24"),  # declared perfect; one clip short
@@ -84,10 +85,29 @@ def test_a_word_too_many_on_a_few_clips_is_no_proof(tmp_path: Path) -> None:
     systems = controls()
     systems["delay(ms=100)"].errors = 0.3
     found = cell(matrix(build(tmp_path / "a", clips=6, systems=systems, media=False)), "WER-grammar", "delay(ms=100)")
-    assert found.verdict == "not run" and abs(found.difference.value or 0) > 6
+    assert found.verdict == "not run" and abs(found.difference.value or 0) > 9
     systems["delay(ms=100)"].errors = 1.0
     found = cell(matrix(build(tmp_path / "b", clips=6, systems=systems, media=False)), "WER-grammar", "delay(ms=100)")
     assert found.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "n", "verdict"),
+    [
+        (-0.4, 0.1, 0.9, 100, "holds"),
+        (0.0, 0.0, 0.0, 6, "holds"),
+        (1.1, 1.6, 2.0, 6, "fails"),  # beyond on one side, however few
+        (-2.0, -1.6, -1.1, 6, "fails"),
+        (-0.2, 0.9, 1.9, 100, "not run"),  # the point is within, the interval is not
+        (-0.2, 1.2, 2.6, 19, "not run"),
+        (-0.2, 1.2, 2.6, 20, "fails"),
+        (None, 0.0, None, 3, "not run"),
+    ],
+)
+def test_invariance_is_judged_by_the_interval(
+    low: float | None, value: float, high: float | None, n: int, verdict: str
+) -> None:
+    assert equivalent(Estimate(value, low, high, n), 1.0) == verdict
 
 
 def test_a_few_clips_can_still_show_the_wrong_direction(tmp_path: Path) -> None:
@@ -161,3 +181,11 @@ def test_ticks_cover_the_range_with_round_steps(low: float, high: float) -> None
     assert found[0] <= low and found[-1] >= high and 2 <= len(found) <= 8
     steps = {round(b - a, 9) for a, b in pairwise(found)}
     assert len(steps) == 1
+
+
+def test_validity_page_escapes_what_systems_are_called(tmp_path: Path) -> None:
+    systems = controls()
+    systems["<b>*mine*</b> | [x](y)\n# head"] = systems.pop("noise")
+    page, *_ = validity_page(build(tmp_path, systems=systems, media=False), tmp_path / "docs" / "validity.md")
+    (row,) = (line for line in page.read_text().splitlines() if "mine" in line)
+    assert row.startswith(r"| &lt;b&gt;\*mine\*&lt;/b&gt; \| \[x\](y) # head ")
