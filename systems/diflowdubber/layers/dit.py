@@ -38,7 +38,7 @@ class DiTBlock(nn.Module):
         dim = config.dit_dim
         self.modulation = Modulation(dim, config.dit_modulation, 6)
         self.attention_norm = nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
-        self.attention = SelfAttention(dim, config.dit_heads, config.dit_dropout)
+        self.attention = SelfAttention(dim, config.dit_heads)
         self.feed_norm = nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
         self.feed = nn.Sequential(
             nn.Linear(dim, config.dit_inner),

@@ -17,7 +17,7 @@ class FFTBlock(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         dim, (first, second) = config.hidden, config.kernels
-        self.attention = SelfAttention(dim, config.heads, config.dropout)
+        self.attention = SelfAttention(dim, config.heads)
         self.attention_norm = nn.LayerNorm(dim)
         self.widen = MaskedConv(dim, config.filter, first)
         self.narrow = MaskedConv(config.filter, dim, second)

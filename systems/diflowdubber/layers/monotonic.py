@@ -120,7 +120,7 @@ class CrossBlock(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         dim = config.hidden
-        self.attention = SelfAttention(dim, config.heads, config.sync_dropout) if config.sync_self_attention else None
+        self.attention = SelfAttention(dim, config.heads) if config.sync_self_attention else None
         self.attention_norm = nn.LayerNorm(dim) if config.sync_self_attention else None
         self.cross = CrossAttention(config)
         self.cross_norm = nn.LayerNorm(dim)

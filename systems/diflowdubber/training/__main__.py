@@ -10,7 +10,7 @@ from dubbench.errors import DubbenchError
 
 from ..config import CONFIGS, configuration
 from .loop import Settings
-from .run import Job, Machine, estimate, train
+from .run import PRECISIONS, Job, Machine, estimate, train
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--hold-out", type=int, default=50)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--float32", action="store_true", help="no bfloat16, also on a GPU")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
     parser.add_argument("--estimate", action="store_true")
     defaults = Settings()
     for name in ("seed", "steps", "save_every", "validate_every", "keep", "log_every"):
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--decay", default=defaults.decay, choices=("cosine", "constant"))
     given = parser.parse_args()
     settings = Settings(**{name: getattr(given, name) for name in Settings.__dataclass_fields__})
-    machine = Machine(given.device, given.engine, False if given.float32 else None)
+    machine = Machine(given.device, given.engine, given.precision)
     try:
         config = configuration(given.config, given.ablation)
         job = Job(given.stage, config, given.cache, given.out, given.hold_out, given.teacher, given.codec)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -20,6 +20,9 @@ from .data import Corpus
 from .launch import Engine, launcher
 from .loop import Settings, Trainer
 from .objective import Objective, Stage, read_teacher, with_widths
+
+Precision = Literal["auto", "float32", "bf16"]
+PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how it runs: nothing here belongs to a run's identity but the precision."""
+    """Where and how it runs: nothing here belongs to a run's identity but the precision.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        engine: of the processes.
+        precision: ``auto`` is bfloat16 on a GPU and float32 on a CPU. Newer CPUs (avx512_bf16, amx) gain a third by
+            ``bf16``; on others it is slow.
+    """
 
     device: str = "auto"
     engine: Engine = "auto"
-    bf16: bool | None = None
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True)
@@ -117,9 +127,10 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
         raise DubbenchError("no clip is left to train on; hold out fewer with --hold-out")
     config = with_widths(job.config, corpus, job.stage)
     teacher, of_teacher = (None, None) if job.stage == "tts" else read_teacher(job.teacher, config)
-    bf16 = machine.bf16
-    if bf16 is None:
-        bf16 = machine.device != "cpu" and torch.cuda.is_available()
+    if machine.precision not in PRECISIONS:
+        raise DubbenchError(f"no precision {machine.precision!r}; there are {', '.join(PRECISIONS)}")
+    on_gpu = machine.device != "cpu" and torch.cuda.is_available()
+    bf16 = machine.precision == "bf16" or (machine.precision == "auto" and on_gpu)
     launched = launcher(machine.engine, machine.device, bf16)
     torch.manual_seed(settings.seed)
     objective = Objective(job.stage, config, teacher)
