@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dubbench.datasets import chem, grid
-from dubbench.datasets.fetch import Bytes, Remote, fetch, read_url
 from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError
+from dubbench.fetch import Bytes, Remote, fetch, read_url
 from dubbench.media import atomic
 
 Say = Callable[[str], object]

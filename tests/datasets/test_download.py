@@ -1,74 +1,26 @@
 import hashlib
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from http_server import CONTENT, Server, serving
 
-from dubbench.datasets import download, fetch
+from dubbench import fetch
+from dubbench.datasets import download
 from dubbench.datasets.download import download_chem, download_grid, grid_record, unpack
-from dubbench.datasets.fetch import Remote
 from dubbench.datasets.grid import GridDataset
 from dubbench.errors import DubbenchError
-
-CONTENT = bytes(range(256)) * 4000
-MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
-
-
-class Server:
-    """A server on this machine that can break off, refuse, and forget how to resume."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {"/f.bin": CONTENT}
-        self.break_after: list[int] = []
-        self.status: list[int] = []
-        self.ranges = True
-        self.asked: list[tuple[str, str | None]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                wanted = self.headers.get("Range")
-                server.asked.append((self.path, wanted))
-                if server.status:
-                    return self.send_error(server.status.pop(0))
-                body = server.files.get(self.path.split("?")[0])
-                if body is None:
-                    return self.send_error(404)
-                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
-                if wanted and server.ranges and start >= len(body):
-                    return self.send_error(416)
-                self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(body) - start))
-                self.end_headers()
-                part = body[start:]
-                if server.break_after:
-                    part = part[: server.break_after.pop(0)]
-                self.wfile.write(part)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def remote(self, digest: str = MD5, size: int = len(CONTENT)) -> Remote:
-        return Remote("f.bin", f"{self.address}/f.bin", size, digest)
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
+    with serving() as server:
+        yield server
 
 
 def test_a_file_comes_once(server: Server, tmp_path: Path) -> None:
