@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +20,15 @@ class Advance(Protocol):
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
     """Show how many of ``total`` are done, how many failed, and the time left. On standard error."""
-    with _bar(what, total) if sys.stderr.isatty() else _lines(what, total) as advance:
+    with _bar(what, total) if _terminal() else _lines(what, total) as advance:
         yield advance
+
+
+def _terminal() -> bool:
+    """Whether a bar can be drawn: standard error is a terminal that can move its cursor, and rich is there."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return False
+    return importlib.util.find_spec("rich") is not None
 
 
 @contextmanager

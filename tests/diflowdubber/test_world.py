@@ -26,6 +26,7 @@ from dubbench.systems.diflowdubber.codec.world_features import (  # noqa: E402
     bend,
     synthesise,
 )
+from dubbench.systems.diflowdubber.codec.world_fit import prosody_book  # noqa: E402
 
 MEN, WOMEN = ("en-us+m1", "en-us+m3", "en-us+m7"), ("en-us+f1", "en-us+f2", "en-us+f4")
 
@@ -262,6 +263,12 @@ def test_fitting_says_what_it_lacks(wavs: dict) -> None:
         world.WorldCodec.fit([np.zeros(32000, np.float32)])
     with pytest.raises(DubbenchError, match="too few"):
         world.WorldCodec.fit([wavs[MEN[0], SENTENCES[0]]])
+    melody = np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32)
+    ones = np.ones(3000, np.float32)
+    for voiced, what in ((3000, "0 unvoiced"), (2900, "100 unvoiced"), (0, "0 voiced"), (600, "600 voiced")):
+        with pytest.raises(DubbenchError, match=f"^{what} frames are too few for"):
+            prosody_book(melody, np.arange(3000) < voiced, ones, seed=0)
+    assert prosody_book(melody, np.arange(3000) < 800, ones, seed=0).shape == (1024, 2)
 
 
 def test_tokens_hold_their_order(codec: world.WorldCodec, wavs: dict) -> None:

@@ -46,7 +46,7 @@ def fit(wavs: Iterable[NDArray[np.float32]], seed: int = 0) -> tuple[Arrays, dic
     """The codec's arrays from recordings (T,) at 16 kHz, and an account of the fit.
 
     Raises:
-        DubbenchError: nobody speaks in any of them, or too little to fill the books.
+        DubbenchError: nobody speaks in any of them, or too little, voiced or unvoiced, to fill the books.
     """
     frames, embeddings = [], []
     for wav in wavs:
@@ -133,18 +133,26 @@ def prosody_book(melody: Matrix, voiced: NDArray[np.bool_], weights: NDArray[np.
     """(1024, 2) from (n, 2) semitones and dB: voiced codes, then unvoiced ones.
 
     One code in eight lies on a coarse grid, for melodies that the corpus does not have.
+
+    Raises:
+        DubbenchError: fewer voiced or unvoiced frames than codes to find in them.
     """
     pitch, energy = np.meshgrid(np.arange(-15.0, 16.0, 2.0), np.arange(-40.0, 17.0, 8.0), indexing="ij")
     sung = np.column_stack([pitch.ravel(), energy.ravel()]).astype(np.float32)
     breathed = np.column_stack([np.zeros(16), np.linspace(-70.0, 20.0, 16)]).astype(np.float32)
-    return np.concatenate(
-        [
-            kmeans(melody[voiced], VOICED - len(sung), seed, weights[voiced]),
-            sung,
-            kmeans(melody[~voiced], CODES - VOICED - len(breathed), seed, weights[~voiced]),
-            breathed,
-        ]
-    )
+    books = []
+    for kind, chosen, given, codes in (
+        ("voiced", voiced, sung, VOICED),
+        ("unvoiced", ~voiced, breathed, CODES - VOICED),
+    ):
+        wanted, count = codes - len(given), int(np.count_nonzero(chosen))
+        if count < wanted:
+            raise DubbenchError(
+                f"{count} {kind} frames are too few for {wanted} codes of prosody; "
+                f"fit the codec to recordings with more {'speech' if kind == 'voiced' else 'pauses and consonants'}"
+            )
+        books += [kmeans(melody[chosen], wanted, seed, weights[chosen]), given]
+    return np.concatenate(books)
 
 
 def residual_books(
