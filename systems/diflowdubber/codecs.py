@@ -12,6 +12,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 """The shipped checkpoint with its codec."""
 CODEC_FILE = "codec.safetensors"
 """Of a codec ``world`` that lies beside a checkpoint."""
+CODEC_PACKAGES = {"world": ("pyworld", "Resemblyzer"), "facodec": ("torch",)}
+"""By codec: the packages on whose version its tokens and samples depend."""
 
 
 def open_codec(spec: str | Path, device: str = "cpu") -> Codec:

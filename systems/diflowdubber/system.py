@@ -208,11 +208,11 @@ class _Loaded:
 
 def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict[str, str | int]:
     """What else a dub depends on: the packages behind codec, model and landmarks, or the folders of features."""
+    from .codecs import CODEC_PACKAGES
     from .features import VERSION
     from .frontend import npy_state
 
-    names = ["torch", *(("pyworld", "Resemblyzer") if codec == "world" else ())]
-    names += ["mediapipe", "av"] if visual == "landmarks" else []
+    names = ["torch", *CODEC_PACKAGES[codec], *(("mediapipe", "av") if visual == "landmarks" else ())]
     told: dict[str, str | int] = {"codec": codec, "visual": visual, "features": VERSION}
     told |= versions(*names, extra="diflowdubber")
     if visual != "landmarks":
