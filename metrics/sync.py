@@ -1,0 +1,155 @@
+"""Lip sync by dubbench's own expert: do the lips and the voice show the same moment? Needs no ground truth.
+
+Two small encoders, trained on GRID's speaker s1 and on ``toon`` (`dubbench.metrics.sync_expert`, weights in the
+package), turn lips and sound into unit vectors, one every 40 ms. The distance of the two, 0 to 2, averaged over the
+clip, for the sound 15 frames early to 15 frames late, makes a curve:
+
+- ``Sync-D``: its value at no offset. A dub that is late as a whole is worse here.
+- ``Sync-C``: its median less its least value: how clearly one offset stands out. A constant delay is free here.
+- ``Sync-offset``: where it is least, in ms, positive where the sound is late; ``Sync-offset-abs`` without the sign.
+
+The idea is SyncNet's (Chung and Zisserman 2016), the network, the training and the scale are not: these are never to
+be held against LSE-C and LSE-D.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dubbench.errors import require
+from dubbench.identity import file_digest
+from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Quantile, Stats, Unscored
+from dubbench.metrics.sync_expert import signals
+from dubbench.metrics.sync_expert.curve import REACH, curve, read
+from dubbench.provenance import versions
+
+WEIGHTS = Path(__file__).parent / "sync_expert" / "weights" / "expert.safetensors"
+SHORTEST = 10
+"""Frames at 25 Hz below which a clip is left unscored: less than one context of the lip encoder."""
+
+Seen = signals.Floats | Unscored
+
+
+def _columns() -> tuple[Column, ...]:
+    unscored: dict[str, Effect] = {"silence": "undefined", "noise": "undefined", "gain(db=-12)": "invariant"}
+    other: dict[str, Effect] = {"another_clip": "worse", "shuffled": "worse", "warp(ms=300)": "worse"}
+    late: dict[str, Effect] = {"delay": "worse"}
+    return (
+        Column(
+            name="Sync-C",
+            direction="up",
+            aggregate=Mean(value="confidence"),
+            digits=3,
+            tolerance=0.02,
+            expects={"delay": "invariant", **other, **unscored},
+        ),
+        Column(
+            name="Sync-D",
+            direction="down",
+            aggregate=Mean(value="distance"),
+            digits=3,
+            tolerance=0.02,
+            expects={**late, **other, "warp(ms=100)": "worse", **unscored},
+        ),
+        Column(
+            name="Sync-offset",
+            direction="none",
+            aggregate=Quantile(value="offset_ms", q=0.5),
+            unit="ms",
+            digits=0,
+            tolerance=20.0,
+            headline=False,
+            expects=unscored,
+        ),
+        Column(
+            name="Sync-offset-abs",
+            direction="down",
+            aggregate=Mean(value="offset_abs_ms"),
+            unit="ms",
+            digits=0,
+            tolerance=20.0,
+            headline=False,
+            expects={**late, "another_clip": "worse", **unscored},
+        ),
+    )
+
+
+class Sync(MetricBase):
+    """Confidence, distance and offset of lips and voice."""
+
+    columns = _columns()
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="sync",
+            recipe="sync/expert-1",
+            settings={
+                **versions("numpy", "torch"),
+                **versions("mediapipe", extra="face"),
+                **signals.recipe(),
+                "reach_frames": REACH,
+                "shortest_frames": SHORTEST,
+                "distance": "of unit vectors, mean over frames",
+                "confidence": "median less least distance",
+                "beyond_the_dub": "as its quietest tenth",
+                "face": "in at least half of the frames, gaps interpolated",
+            },
+            weights={"sync-expert": file_digest(WEIGHTS)},
+            needs=frozenset({"video"}),
+            summary="Do lips and voice agree, by dubbench's own small expert: distance, confidence, offset (not LSE)",
+            source="dubbench; after Chung and Zisserman, Out of time (2016)",
+            licence="Apache-2.0; weights trained on GRID s1 (Cooke et al. 2006, CC BY 4.0) and toon",
+        )
+        self._model: Any = None
+        self._seen: tuple[Path, Seen] | None = None
+
+    def load(self, device: str) -> None:
+        """Load the expert; it runs on the CPU whatever the device."""
+        require("torch", "metrics", "the sync expert")
+        require("mediapipe", "face", "the sync expert")
+        from dubbench.metrics.sync_expert.model import load_expert
+
+        self._model, _ = load_expert(WEIGHTS)
+
+    def score(self, item: Item) -> Stats | Unscored:
+        """``confidence``, ``distance``: 0 to 2; ``offset_ms``, ``offset_abs_ms``: multiples of 40 up to 600.
+
+        Unscored: a clip without a face, one of less than 0.4 s, a dub without speech.
+        """
+        lips = self._lips(item)
+        if isinstance(lips, Unscored):
+            return lips
+        end = (len(lips) + REACH + 1) * signals.PER_FRAME * signals.HOP
+        heard = signals.mel(item.dub.at(signals.RATE)[:end])
+        if not heard.speech:
+            return Unscored("no speech in the dub")
+        if self._model is None:
+            self.load("cpu")
+        found = read(curve(self._model, lips, signals.mel_input(heard.power, heard.level)))
+        return {
+            "confidence": found.confidence,
+            "distance": found.distance,
+            "offset_ms": 1000 * found.offset,
+            "offset_abs_ms": abs(1000 * found.offset),
+        }
+
+    def _lips(self, item: Item) -> Seen:
+        """Of the clip's video, or why there are none; all dubs of a clip come one after another."""
+        if self._seen is None or self._seen[0] != item.clip.video:
+            self._seen = (item.clip.video, _look(item))
+        return self._seen[1]
+
+
+def _look(item: Item) -> Seen:
+    from dubbench.media import read_frames
+    from dubbench.visual import VisualError, landmarks, lip_features
+
+    frames = read_frames(item.clip.video)
+    if len(frames) / item.fps * signals.FPS < SHORTEST:
+        return Unscored(f"{len(frames)} frames are too short a video; {SHORTEST / signals.FPS:g} s are needed")
+    try:
+        track = landmarks(frames, "the video")
+    except VisualError as error:
+        return Unscored(str(error))
+    return signals.lip_input(signals.interpolated(lip_features(track), item.fps))

@@ -1,0 +1,132 @@
+"""Clips for the training of the expert: lips from feature caches, sound from the data sets, windows of both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubbench.errors import DubbenchError
+
+from .curve import REACH
+from .signals import BANDS, LIP_WIDTH, PER_FRAME, SPEECH_DB, Floats, framed, lip_input, mel, mel_input, sounded
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One clip.
+
+    Attributes:
+        clip, dataset, speaker: whose.
+        lips: (F, 71) from `lip_input`.
+        power: (N, 32) mel power, N about 4 F.
+        level: of the sound in dB.
+    """
+
+    clip: str
+    dataset: str
+    speaker: str
+    lips: Floats
+    power: Floats
+    level: float
+
+
+def read_clips(
+    caches: Sequence[Path], roots: Mapping[str, Path], speakers: Mapping[str, Sequence[str]]
+) -> tuple[list[Seen], list[str], dict[str, str]]:
+    """Every clip of the caches with its sound.
+
+    Args:
+        caches: files of ``dubbench train features`` with landmarks.
+        roots: data set -> where it lies.
+        speakers: data set -> the only speakers to take.
+
+    Returns:
+        the clips, a line for each that could not be used, and cache -> sha256 of its content.
+
+    Raises:
+        DubbenchError: a cache that cannot be read or has no landmarks, or no clip.
+    """
+    from dubbench.main_job import open_dataset
+    from dubbench.media import read_audio
+    from dubbench.progress import progress
+    from dubbench.systems.diflowdubber.features import Cache
+
+    found: list[Seen] = []
+    problems: list[str] = []
+    digests: dict[str, str] = {}
+    for path in caches:
+        cache = Cache.load(path)
+        if cache.info.visual != "landmarks":
+            raise DubbenchError(f"{path}: its visual features are {cache.info.visual!r}; the expert reads landmarks")
+        name = cache.info.dataset
+        digests[f"{name} {cache.info.split}"] = cache.digest
+        clips = {clip.id: clip for clip in open_dataset(name, dict(roots)).clips()}
+        only = set(speakers.get(name, ()))
+        rows = [i for i, row in enumerate(cache.info.clips) if not only or row[1] in only]
+        with progress(f"sound of {name}", len(rows)) as advance:
+            for i in rows:
+                features = cache[i]
+                clip = clips.get(features.clip)
+                try:
+                    if clip is None or clip.audio is None:
+                        raise DubbenchError("its sound is not in the data set")
+                    heard = mel(read_audio(clip.audio))
+                    if not heard.speech:
+                        raise DubbenchError("no speech in it")
+                    assert features.lips is not None
+                    seen = lip_input(features.lips)
+                    power = heard.power[: len(seen) * PER_FRAME]
+                    found.append(Seen(features.clip, name, features.speaker, seen, power, heard.level))
+                except DubbenchError as error:
+                    problems.append(f"{features.clip}: {error}")
+                advance(bool(problems and problems[-1].startswith(f"{features.clip}: ")))
+    if not found:
+        raise DubbenchError("; ".join(["no clip to train the sync expert on", *problems[:1]]))
+    return found, problems, digests
+
+
+def digest_of(clips: Sequence[Seen]) -> str:
+    """sha256 over the ids of the clips."""
+    return hashlib.sha256("\n".join(sorted(f"{c.dataset} {c.clip}" for c in clips)).encode()).hexdigest()
+
+
+def window(clip: Seen, length: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """A window of ``length`` frames whose middle lies in speech, made another's by chance.
+
+    Returns:
+        lips (length + 10, 71), and log-mels of the same frames and 15 more on both sides (4 (length + 30) + 36, 32).
+    """
+    frames = len(clip.lips)
+    x = mel_input(_other_voice(clip, rng), clip.level)
+    total = 10 * np.log10(clip.power.sum(1) + 1e-14)
+    loud = np.flatnonzero(total > clip.level - SPEECH_DB) // PER_FRAME
+    middle = int(rng.choice(loud)) if len(loud) else frames // 2
+    start = int(np.clip(middle - int(rng.integers(0, length)), min(0, frames - length), max(0, frames - length)))
+    return _other_face(framed(clip.lips, start, length), rng), sounded(x, start - REACH, length + 2 * REACH)
+
+
+def _other_voice(clip: Seen, rng: np.random.Generator) -> Floats:
+    """The clip's power with another vocal tract (frequencies stretched), another dynamic and another noise floor."""
+    stretch = np.exp(rng.uniform(-0.2, 0.2))
+    at = np.clip(np.arange(BANDS) * stretch, 0, BANDS - 1.001)
+    low = at.astype(int)
+    share = (at - low).astype(np.float32)
+    power = clip.power[:, low] * (1 - share) + clip.power[:, low + 1] * share
+    top = 10 ** (clip.level / 10)
+    power = top * (power / top) ** np.float32(rng.uniform(0.8, 1.25))
+    depth = rng.uniform(12, 60)
+    slope = np.exp(rng.normal(0, 0.1) * (np.arange(BANDS) - BANDS / 2))
+    noise = top / BANDS * 10 ** (-depth / 10) * slope / slope.mean()
+    return np.asarray(power + noise * rng.gamma(4, 0.25, power.shape), np.float32)
+
+
+def _other_face(lips: Floats, rng: np.random.Generator) -> Floats:
+    """The lips moving more or less, mixed a little by chance, with noise."""
+    mixed = np.eye(LIP_WIDTH) * rng.uniform(0.7, 1.4) + rng.normal(0, 0.15 / np.sqrt(LIP_WIDTH), (LIP_WIDTH, LIP_WIDTH))
+    shaky: NDArray[np.float64] = rng.normal(0, rng.uniform(0, 0.15), lips.shape)
+    return np.asarray(lips @ mixed + shaky, np.float32)
