@@ -92,10 +92,16 @@ class Seen(BaseModel):
 
 
 class Lock(BaseModel):
-    """What ``lock.json`` beside a weight says: file name -> what was seen there; ``made`` from which digest."""
+    """What ``lock.json`` beside a weight says.
 
-    address: str = ""
+    Attributes:
+        files: file name -> what was seen there; for a published file also after it was deleted.
+        addresses: file name -> where it was fetched from, with the commit that a branch was at.
+        converted_from: sha256 of the published file that the converted one was made from.
+    """
+
     files: dict[str, Seen] = {}
+    addresses: dict[str, str] = {}
     converted_from: str = ""
 
 

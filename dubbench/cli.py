@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import dubbench
+from dubbench.assets_cli import assets_app
 from dubbench.data_cli import data_app
 from dubbench.errors import DubbenchError
 from dubbench.options import (
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(codec_app, name="codec")
+app.add_typer(assets_app, name="assets")
 app.command()(dub)
 
 

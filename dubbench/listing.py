@@ -172,6 +172,8 @@ EXTRAS = {
 
 def examine() -> list[Row]:
     """One row a part: ``ok``, or what is missing and the command that brings it."""
+    from dubbench.assets_doctor import examine_assets, lacking
+
     rows: list[Row] = []
     for extra, modules in EXTRAS.items():
         absent = [m for m in modules if importlib.util.find_spec(m) is None]
@@ -182,7 +184,8 @@ def examine() -> list[Row]:
                 f"pip install 'dubbench[{extra}]'" if absent else "",
             )
         )
-    for name in names("metrics"):
+    rows += examine_assets()
+    for name in (n for n in names("metrics") if not lacking(n)):
         try:
             make_metric(name).load("cpu")
             rows.append(_state(f"metric {name}"))

@@ -1,0 +1,58 @@
+"""What recipes lack in weights, and the one command that brings it: rows for ``dubbench doctor``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dubbench.assets import Asset, asset, have
+from dubbench.errors import DubbenchError
+from dubbench.registry import assets_of, names, profiles_of
+
+
+def users() -> dict[str, list[str]]:
+    """Weight -> the metrics that load it."""
+    found: dict[str, list[str]] = {}
+    for metric in names("metrics"):
+        for weight in _weights(metric):
+            found.setdefault(weight, []).append(metric)
+    return found
+
+
+def of_profile(profile: str) -> list[str]:
+    """Names of the weights that the metrics of a profile load."""
+    chosen: dict[str, None] = {}
+    for metric in names("metrics"):
+        try:
+            if profile in profiles_of(metric):
+                chosen |= dict.fromkeys(assets_of(metric))
+        except DubbenchError:  # a plugin that does not import: doctor says so
+            continue
+    return list(chosen)
+
+
+def _weights(metric: str) -> tuple[str, ...]:
+    try:
+        return assets_of(metric)
+    except DubbenchError:
+        return ()
+
+
+def lacking(metric: str) -> list[Asset]:
+    """The weights of a metric that are not here, or not usable."""
+    return [asset(name) for name in _weights(metric) if not have(name)]
+
+
+def examine_assets() -> list[dict[str, Any]]:
+    """A row for each metric that lacks weights, with the command that brings them."""
+    rows: list[dict[str, Any]] = []
+    for metric in names("metrics"):
+        if items := lacking(metric):
+            state = f"lacks weights: {', '.join(item.name for item in items)}"
+            rows.append({"part": f"metric {metric}", "state": state, "remedy": command(items)})
+    return rows
+
+
+def command(items: list[Asset]) -> str:
+    """The command that brings these weights."""
+    flags = " --convert" if any(item.convert for item in items) else ""
+    return f"dubbench assets fetch {' '.join(item.name for item in items)}{flags}"

@@ -1,0 +1,198 @@
+"""Weights that exist only as pickles or TorchScript, turned into safetensors once, in a process of their own.
+
+A pickle can run any code when it is read. So nothing here is read in the caller's process: `convert` starts another
+one, with a bare environment, after the file's digest was checked. There `state_dict` reads with
+``torch.load(weights_only=True)``, which builds tensors and refuses everything else, and ``torchscript`` with
+``torch.jit.load``, which compiles the archive's code but calls none of it. What comes back is a safetensors file: a
+JSON header and numbers. The rest of the risk is a flaw in those two readers; hence the flag ``--convert``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dubbench.errors import DubbenchError, one_line
+
+RISK = (
+    "is a pickle or TorchScript file, a format that can hold programs. --convert reads it once in a separate process, "
+    "with readers that run nothing in it, and keeps only its numbers (safetensors)"
+)
+KEPT_ENVIRONMENT = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+TIMEOUT = 1800
+EXTRA = "extra"
+"""Key of the safetensors metadata with plain values that lay beside the tensors, as JSON."""
+EXTRA_LIMIT = 1 << 20
+
+Options = Mapping[str, str | int | bool]
+Converted = tuple[dict[str, Any], dict[str, Any]]
+"""Tensors by name, and plain values beside them."""
+
+
+def convert(converter: str, source: Path, target: Path, options: Options | None = None) -> None:
+    """Convert ``source`` in another process; ``target`` appears only when whole.
+
+    Args:
+        converter: ``state_dict``, ``torchscript``, or ``module:function`` with the same signature.
+        source: a file whose digest was checked.
+        target: the safetensors file to make.
+        options: keyword arguments of the converter.
+
+    Raises:
+        DubbenchError: the file is not of that format, holds more than tensors, or there is no room or memory.
+    """
+    part = target.with_name(target.name + ".part")
+    job = json.dumps([converter, str(source), str(part), dict(options or {})])
+    kept = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
+    environment = {**kept, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "dubbench.convert", job]
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT
+        )
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            reason = lines[-1] if lines else f"the converter ended with {done.returncode}"
+            raise DubbenchError(f"{source}: cannot be converted: {reason}")
+        if not tensor_names(part):
+            raise DubbenchError(f"{source}: holds no tensors")
+        shutil.copymode(source, part)  # safetensors writes for the owner alone; a shared folder is for all
+        part.replace(target)
+    except subprocess.TimeoutExpired as error:
+        raise DubbenchError(f"{source}: the conversion took over {TIMEOUT // 60} minutes and was stopped") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def tensor_names(path: Path) -> list[str]:
+    """Names of the tensors in a safetensors file, from its header alone."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    return [name for name in header if name != "__metadata__"]
+
+
+def plain_values(path: Path) -> dict[str, Any]:
+    """What lay beside the tensors when they were converted: numbers, texts, lists (Whisper's ``dims``, say)."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    values: dict[str, Any] = json.loads(header.get("__metadata__", {}).get(EXTRA, "{}"))
+    return values
+
+
+def state_dict(source: Path, key: str = "", prefix: str = "", inert: bool = False) -> Converted:
+    """Tensors of a file written by ``torch.save``.
+
+    Args:
+        source: .pt, .pth, .bin, .ckpt, .model, in the zip or the old format.
+        key: the state dict is under this entry (``model``); dots go deeper. Entries beside it are plain values.
+        prefix: keep only the names that begin so, without it.
+        inert: let objects of unknown classes stand for nothing instead of refusing the file (checkpoints that carry
+            their training settings): they become empty stand-ins of ours, none of their code is looked up or run.
+
+    Raises:
+        DubbenchError: not such a file, or it holds more than tensors and plain values.
+    """
+    import torch
+
+    try:
+        if inert:
+            from dubbench.inert_pickle import InertPickle
+
+            loaded = torch.load(source, map_location="cpu", pickle_module=InertPickle, weights_only=False)
+        else:
+            loaded = torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named is None:
+            raise DubbenchError("not a file of torch.save, or it holds more than tensors; nothing was run") from error
+        raise DubbenchError(f"it holds {named[1]} and not just tensors; nothing in it was run") from error
+    except Exception as error:  # zip, pickle and torch each raise their own kinds
+        raise DubbenchError(f"not a file of torch.save ({type(error).__name__})") from error
+    beside: dict[str, Any] = {}
+    for step in [part for part in key.split(".") if part]:
+        if not isinstance(loaded, Mapping) or step not in loaded:
+            raise DubbenchError(f"it has no entry {key!r}")
+        beside |= {str(k): v for k, v in loaded.items() if k != step}
+        loaded = loaded[step]
+    if not isinstance(loaded, Mapping):
+        raise DubbenchError(f"it holds a {type(loaded).__name__}, not tensors by name")
+    tensors = {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+    beside |= {str(k): v for k, v in loaded.items() if not isinstance(v, torch.Tensor)}
+    if prefix:
+        tensors = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    return tensors, beside
+
+
+def torchscript(source: Path, prefix: str = "") -> Converted:
+    """Parameters and buffers of a TorchScript archive; none of its methods is called.
+
+    Raises:
+        DubbenchError: not such an archive.
+    """
+    import torch
+
+    try:
+        module = torch.jit.load(str(source), map_location="cpu")
+    except Exception as error:
+        raise DubbenchError(f"not a TorchScript archive ({type(error).__name__})") from error
+    state = {str(k): v for k, v in module.state_dict().items()}
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}, {}
+
+
+CONVERTERS = {"state_dict": state_dict, "torchscript": torchscript}
+
+
+def write_tensors(tensors: Mapping[str, Any], beside: Mapping[str, Any], target: Path) -> None:
+    """Write (name -> tensor) as safetensors, plain values in its metadata; the same input gives the same bytes."""
+    from safetensors.torch import save_file
+
+    apart: dict[str, Any] = {}
+    seen: set[int] = set()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().contiguous()
+        shared = tensor.untyped_storage().data_ptr() in seen  # tied weights: safetensors wants each its own
+        apart[name] = tensor.clone() if shared else tensor
+        seen.add(apart[name].untyped_storage().data_ptr())
+    plain = {key: value for key, value in sorted(beside.items()) if _is_plain(value)}
+    text = json.dumps(plain, sort_keys=True)
+    keep = plain and len(text) <= EXTRA_LIMIT
+    save_file(apart, target, metadata={EXTRA: text} if keep else None)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _main(job: str) -> int:
+    """The other process."""
+    converter, source, target, options = json.loads(job)
+    try:
+        if ":" in converter:
+            module, _, name = converter.partition(":")
+            function = getattr(importlib.import_module(module), name)
+        else:
+            function = CONVERTERS[converter]
+        tensors, beside = function(Path(source), **options)
+        write_tensors(tensors, beside, Path(target))
+    except Exception as error:
+        print(one_line(error), file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1]))
