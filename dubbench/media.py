@@ -239,6 +239,16 @@ def write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
         wavfile.write(temporary, rate, np.ascontiguousarray(samples, dtype=np.float32))
 
 
+def x264(crf: int, preset: str = "veryfast", exact: bool = False) -> dict[str, str]:
+    """Options of the encoder on one thread; ``crf`` from 0 (best) to 51.
+
+    ``exact`` leaves out assembly, whose output has been seen to vary between equal calls (x264 in PyAV 18.1 reads past
+    its buffers), at several times the work, and B-frames, so that the picture starts at time zero.
+    """
+    options = {"crf": str(crf), "preset": preset, "threads": "1"}
+    return {**options, "bf": "0", "x264-params": "asm=0"} if exact else options
+
+
 def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> None:
     """The pictures of ``video`` with ``samples`` as their sound: an mp4 (H.264, AAC) that browsers play, atomically.
 
@@ -250,9 +260,7 @@ def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> N
     fps = Fraction(probe(video).fps).limit_denominator(1001 * 60)
     height, width = (n - n % 2 for n in frames.shape[1:3])
     with atomic(target) as temporary, av.open(str(temporary), "w", format="mp4") as output:
-        # Without assembly: x264's fast paths have been seen to give other bytes for the same pictures.
-        options = {"crf": "23", "preset": "veryfast", "threads": "1", "bf": "0", "x264-params": "asm=0"}
-        pictures: Any = output.add_stream("libx264", rate=fps, options=options)
+        pictures: Any = output.add_stream("libx264", rate=fps, options=x264(23, exact=True))
         pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
         sound: Any = output.add_stream("aac", rate=rate, layout="mono")
         for picture in frames:

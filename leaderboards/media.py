@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.errors import MediaError
-from dubbench.media import RATE, probe
+from dubbench.errors import DubbenchError, MediaError
+from dubbench.media import RATE, probe, x264
+from dubbench.mel import mel_bank
+from dubbench.metrics.world import f0_track
 
 WIDTH = 256
 """Widest picture in pixels."""
@@ -29,10 +29,6 @@ HOP = 0.01
 BANDS, FFT = 64, 512
 FLOOR = 62.0
 """Decibels below the loudest that are black."""
-
-_X264 = {"crf": "27", "preset": "veryfast", "threads": "1", "bf": "0", "x264-params": "asm=0"}
-"""No B-frames, so that the picture starts at time zero; no assembly, whose output varied between equal calls (it reads
-past its buffers: x264 in PyAV 18.1)."""
 
 _COLOURS = ((0x0B, 0x10, 0x18), (0x17, 0x2B, 0x4D), (0x1B, 0x62, 0x84), (0x3F, 0xA7, 0x96), (0xF4, 0xEC, 0xB0))
 
@@ -52,7 +48,7 @@ def video(path: Path) -> bytes:
             source = container.streams.video[0]
             scale = min(1.0, WIDTH / source.width)
             width, height = (max(2, round(n * scale / 2) * 2) for n in (source.width, source.height))
-            stream: Any = output.add_stream("libx264", rate=fps, options=_X264)
+            stream: Any = output.add_stream("libx264", rate=fps, options=x264(27, exact=True))
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for i, frame in enumerate(container.decode(source)):
                 if i >= LONGEST * fps:
@@ -82,19 +78,7 @@ def mel(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     padded = np.pad(samples.astype(np.float64), FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::hop]
     power = np.abs(np.fft.rfft(frames * np.hanning(FFT), axis=1)) ** 2
-    return np.asarray(_bank() @ power.T)
-
-
-@cache
-def _bank() -> NDArray[np.float64]:
-    """(64, 257) triangular mel filters."""
-    low, high = (float(2595 * np.log10(1 + f / 700)) for f in (50.0, RATE / 2))
-    edges = np.linspace(low, high, BANDS + 2)
-    hertz = 700 * (10 ** (edges / 2595) - 1)
-    bins = np.arange(FFT // 2 + 1) * RATE / FFT
-    rise = (bins - hertz[:-2, None]) / np.diff(hertz)[:-1, None]
-    fall = (hertz[2:, None] - bins) / np.diff(hertz)[1:, None]
-    return np.asarray(np.clip(np.minimum(rise, fall), 0, None))
+    return np.asarray(mel_bank(BANDS, FFT, RATE, 50.0, RATE / 2) @ power.T)
 
 
 def picture(power: NDArray[np.float64], loudest: float, columns: int) -> bytes:
@@ -116,14 +100,11 @@ def picture(power: NDArray[np.float64], loudest: float, columns: int) -> bytes:
 
 def pitch(samples: NDArray[np.float32]) -> list[int]:
     """F0 in whole Hz every 10 ms, 0 where unvoiced (WORLD's dio and stonemask); empty where pyworld is absent."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import pyworld
-    except ImportError:
-        return []
     x = samples.astype(np.float64)
     if x.size < FFT:
         return []
-    f0, times = pyworld.dio(x, RATE, frame_period=1000 * HOP)
-    return [round(float(f)) for f in pyworld.stonemask(x, f0, times, RATE)]
+    try:
+        f0, _ = f0_track(x, RATE, hop_ms=1000 * HOP)
+    except DubbenchError:
+        return []
+    return [round(float(f)) for f in f0]

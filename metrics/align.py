@@ -18,12 +18,12 @@ steady noise. Such a clip is unscored.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.mel import mel_bank
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.metrics.dtw import MAX_CELLS, too_long, warp_path
 from dubbench.provenance import versions
@@ -60,18 +60,7 @@ def mel_power(samples: NDArray[np.floating]) -> Floats:
     padded = np.pad(np.asarray(samples, dtype=np.float64), WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     spectra = np.fft.rfft(frames * np.hanning(WINDOW + 1)[:-1], FFT)
-    return np.asarray((spectra.real**2 + spectra.imag**2) @ mel_bank().T)
-
-
-@cache
-def mel_bank() -> Floats:
-    """(40, 257): triangles of height 1, evenly spaced on the HTK mel scale from 80 to 7600 Hz."""
-    first, last = (2595 * np.log10(1 + f / 700) for f in (LOW, HIGH))
-    mels = np.linspace(first, last, BANDS + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    f = np.arange(FFT // 2 + 1) * RATE / FFT
-    return np.asarray(np.maximum(0, np.minimum((f - low) / (middle - low), (high - f) / (high - middle))))
+    return np.asarray((spectra.real**2 + spectra.imag**2) @ mel_bank(BANDS, FFT, RATE, LOW, HIGH).T)
 
 
 def activity(power: Floats) -> tuple[NDArray[np.bool_], float] | None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.metrics.duration import MIN_OVERLAP, too_short
-from dubbench.metrics.world import pyworld
+from dubbench.metrics.world import f0_track, pyworld
 from dubbench.provenance import versions
 from dubbench.sound import Sound
 
@@ -29,6 +29,7 @@ HOP_MS = 5.0
 F0_FLOOR = 71.0
 F0_CEIL = 800.0
 GROSS = 0.2
+_FEATURE = "pitch (GPE, VDE, FFE)"
 
 
 class FrameErrors(NamedTuple):
@@ -49,10 +50,8 @@ def pitch(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         (T // 80 + 1,).
     """
-    world = pyworld("pitch (GPE, VDE, FFE)")
-    x = np.ascontiguousarray(samples, dtype=np.float64)
-    f0, times = world.dio(x, RATE, f0_floor=F0_FLOOR, f0_ceil=F0_CEIL, frame_period=HOP_MS)
-    return np.asarray(world.stonemask(x, f0, times, RATE))
+    f0, _ = f0_track(samples, RATE, floor=F0_FLOOR, ceil=F0_CEIL, hop_ms=HOP_MS, feature=_FEATURE)
+    return f0
 
 
 def frame_errors(f0_ref: NDArray[np.float64], f0_dub: NDArray[np.float64]) -> FrameErrors:
@@ -154,7 +153,7 @@ class Pitch(MetricBase):
 
     def load(self, device: str) -> None:
         """Make sure that pyworld is there."""
-        pyworld("pitch (GPE, VDE, FFE)")
+        pyworld(_FEATURE)
 
     def score(self, item: Item) -> Stats | Unscored:
         """Rates in [0, 1] and frame counts; see `statistics`."""

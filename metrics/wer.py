@@ -25,19 +25,13 @@ from numpy.typing import NDArray
 
 from dubbench import sphinx
 from dubbench.clip import Clip
+from dubbench.datasets import grid_grammar
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.provenance import versions
 
-SLOTS: dict[str, tuple[str, ...]] = {
-    "command": ("bin", "lay", "place", "set"),
-    "colour": ("blue", "green", "red", "white"),
-    "preposition": ("at", "by", "in", "with"),
-    "letter": tuple("abcdefghijklmnopqrstuvxyz"),
-    "digit": ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-    "adverb": ("again", "now", "please", "soon"),
-}
-"""GRID's grammar: one word of each, in this order."""
+SLOTS: dict[str, tuple[str, ...]] = {name: tuple(words.values()) for name, words in grid_grammar.SLOTS.items()}
+"""One word of each, in this order."""
 SKIP = 0.01
 """Likelihood of leaving a word out in the second pass."""
 

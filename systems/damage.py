@@ -75,13 +75,12 @@ class OtherVoice(Control):
         self.info = control_info("other_voice", summary, pitch=self.pitch, formant=self.formant, **made)
 
     def make(self, request: DubRequest, rng: np.random.Generator) -> Samples:
-        from dubbench.metrics.world import pyworld
+        from dubbench.metrics.world import f0_track, pyworld
 
         world = pyworld("the control other_voice")
         truth = truth_of(request)
         x = truth.astype(np.float64)
-        coarse, times = world.dio(x, RATE)
-        f0 = world.stonemask(x, coarse, times, RATE)
+        f0, times = f0_track(x, RATE)
         envelope, aperiodic = world.cheaptrick(x, f0, times, RATE), world.d4c(x, f0, times, RATE)
         bins = np.arange(envelope.shape[1])
         log = np.log(envelope)

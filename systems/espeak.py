@@ -183,12 +183,9 @@ class EspeakLipspan(_Espeak):
 
 def median_f0(samples: Samples) -> float:
     """Median F0 in Hz over the voiced frames (pyworld dio and stonemask, 5 ms, 71 to 500 Hz); 0 without any."""
-    from dubbench.metrics.world import pyworld
+    from dubbench.metrics.world import f0_track
 
-    world = pyworld("matching the reference's pitch")
-    x = samples.astype(np.float64)
-    coarse, times = world.dio(x, RATE, f0_floor=71.0, f0_ceil=500.0)
-    f0 = world.stonemask(x, coarse, times, RATE)
+    f0, _ = f0_track(samples, RATE, ceil=500.0, feature="matching the reference's pitch")
     voiced = f0[f0 > 0]
     return float(np.median(voiced)) if len(voiced) else 0.0
 

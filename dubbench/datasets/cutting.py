@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
-from dubbench.media import atomic
+from dubbench.media import atomic, x264
 
 FPS = 25
 RECIPE = "dubbench-cut-1"
@@ -171,7 +171,7 @@ def _encode(output: Any, first: Any, rest: Iterator[tuple[float, Any]], heard: t
     import av
 
     samples, rate = heard
-    pictures = output.add_stream("libx264", rate=FPS, options={"crf": "16", "preset": "medium", "threads": "1"})
+    pictures = output.add_stream("libx264", rate=FPS, options=x264(16, "medium"))
     pictures.width, pictures.height, pictures.pix_fmt = first.width & ~1, first.height & ~1, "yuv420p"
     audio = output.add_stream("flac", rate=rate, layout="mono", format="s16")
 

@@ -12,18 +12,9 @@ from pathlib import Path
 
 from dubbench.clip import Clip
 from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique
+from dubbench.datasets.grid_grammar import GRAMMAR
 from dubbench.datasets.grid_splits import PublishedLists, hashed_split
 from dubbench.datasets.walk import VIDEO_SUFFIXES, Found, walk
-
-COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
-COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
-PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
-LETTERS = {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"}
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-DIGITS = dict(zip("z123456789", _NUMBERS, strict=True))
-ADVERBS = {"a": "again", "n": "now", "p": "please", "s": "soon"}
-GRAMMAR = (COMMANDS, COLOURS, PREPOSITIONS, LETTERS, DIGITS, ADVERBS)
-"""One table for each word of a sentence: letter of the clip's name -> word."""
 
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 """Held out in the usual split by speaker (LipNet)."""

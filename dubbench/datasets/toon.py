@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from dubbench.cache import cache_dir
 from dubbench.clip import Clip
 from dubbench.errors import DubbenchError, require
+from dubbench.provenance import versions
 
 if TYPE_CHECKING:
     from dubbench.datasets.toon_face import Face
@@ -136,11 +137,6 @@ def split_ids(root: Path, name: str) -> list[str] | None:
     """The clip ids of split ``name`` (``train``, ``test``); None if there is no such split."""
     path = Path(root) / "splits" / f"{name}.txt"
     return path.read_text("utf-8").split() if path.is_file() else None
-
-
-def test_ids(root: Path) -> list[str]:
-    """The clip ids of the test split."""
-    return split_ids(root, "test") or []
 
 
 def digest(root: Path) -> str:
@@ -261,10 +257,10 @@ def _write_video(path: Path, film: Iterable[NDArray[np.uint8]]) -> None:
     import av
 
     from dubbench.datasets.toon_head import SIZE
+    from dubbench.media import x264
 
-    options = {"crf": "20", "preset": "veryfast", "threads": "1"}
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as output:
-        stream: Any = output.add_stream("libx264", rate=FPS, options=options)
+        stream: Any = output.add_stream("libx264", rate=FPS, options=x264(20))
         stream.height, stream.width, stream.pix_fmt = SIZE, SIZE, "yuv420p"
         for picture in film:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -287,16 +283,6 @@ def _face(look: Look) -> Face:
 
 def _packages() -> dict[str, str]:
     """Versions of what may change a byte."""
-    import importlib.metadata
-
-    import av
     import cv2
-    import soxr
 
-    return {
-        "av": av.__version__,
-        "espeakng-loader": importlib.metadata.version("espeakng-loader"),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "soxr": soxr.__version__,
-    }
+    return {**versions("av", "espeakng-loader", "numpy", "soxr", extra="toon"), "opencv": cv2.__version__}

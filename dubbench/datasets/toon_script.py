@@ -7,22 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from dubbench.datasets.grid_grammar import GRAMMAR
 from dubbench.datasets.toon_head import Look
 
 SEED = 20240607
 GRID_CLIPS, FREE_CLIPS, TEST_CLIPS = 10, 2, 3
 """Of every speaker: GRID sentences, free sentences, and how many of the former are the test split."""
-
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# The GRID grammar (Cooke et al. 2006): the code of a sentence is one character a word.
-GRAMMAR: tuple[tuple[tuple[str, str], ...], ...] = (
-    (("b", "bin"), ("l", "lay"), ("p", "place"), ("s", "set")),
-    (("b", "blue"), ("g", "green"), ("r", "red"), ("w", "white")),
-    (("a", "at"), ("b", "by"), ("i", "in"), ("w", "with")),
-    tuple((letter, letter) for letter in "abcdefghijklmnopqrstuvxyz"),
-    tuple(("z" if word == "zero" else str(n), word) for n, word in enumerate(_DIGITS)),
-    (("a", "again"), ("n", "now"), ("p", "please"), ("s", "soon")),
-)
 
 FREE = (
     "The boat came home before the storm.",
@@ -152,7 +142,7 @@ def _grid_sentences(rng: random.Random) -> Iterator[tuple[str, str]]:
         words = []
         for deck, choices in zip(decks, GRAMMAR, strict=True):
             if not deck:
-                deck += rng.sample(choices, len(choices))
+                deck += rng.sample(tuple(choices.items()), len(choices))
             words.append(deck.pop())
         code = "".join(letter for letter, _ in words)
         if code not in seen:

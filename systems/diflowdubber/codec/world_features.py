@@ -8,21 +8,20 @@ F0 is DIO's at its usual 5 ms, so that pitch metrics find the voicing where the 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.errors import require
+from dubbench.metrics.world import f0_track, pyworld
 from dubbench.systems.diflowdubber.codec.base import HOP, RATE, checked
 
 Array = NDArray[np.float64]
 
 MELS = 128
 """Points of the envelope, equally spaced in mel from 0 to 8 kHz."""
+_FEATURE = "the codec 'world'"
 _PERIOD = 1000.0 * HOP / RATE
 _POOL = (1.0, 2.0, 2.0, 1.0)
 _BINS = 513
@@ -49,13 +48,12 @@ class Frames:
 
 def analyse(wav: NDArray[np.float32]) -> Frames:
     """(T,) at 16 kHz to ceil(T / 200) frames; 0.2 s for 3 s on one core."""
-    world = _pyworld()
+    world = pyworld(_FEATURE)
     x = checked(wav).astype(np.float64)
     length = len(x) // HOP
     middle = (np.arange(length) + 0.5) * HOP / RATE
 
-    coarse, times = world.dio(x, RATE, frame_period=5.0)
-    coarse = world.stonemask(x, coarse, times, RATE)
+    coarse, _ = f0_track(x, RATE, feature=_FEATURE)
     quarter = HOP / RATE / 4
     looks = np.stack(
         [coarse[np.clip(np.rint((middle + d) / 0.005).astype(int), 0, len(coarse) - 1)] for d in (-quarter, quarter)]
@@ -77,7 +75,7 @@ def analyse(wav: NDArray[np.float32]) -> Frames:
 
 def synthesise(frames: Frames) -> NDArray[np.float32]:
     """L frames to (200 L,) samples at 16 kHz; the same samples each time (WORLD reseeds its noise)."""
-    world = _pyworld()
+    world = pyworld(_FEATURE)
     f0 = _finer_pitch(frames.f0)
     envelope = np.exp(_finer(frames.envelope) @ _from_mel().T)
     bands = np.repeat(frames.aperiodicity, _FINE)[:, None]
@@ -146,10 +144,3 @@ def bend(amount: float) -> Array:
     w = np.pi * np.expm1(np.linspace(0, _mel(np.array(RATE / 2)), MELS) / 1127.0) * 700.0 / (RATE / 2)
     bent = w + 2 * np.arctan2(amount * np.sin(w), 1 - amount * np.cos(w))
     return _linear(_mel(bent / np.pi * RATE / 2) / _mel(np.array(RATE / 2)) * (MELS - 1), MELS)
-
-
-def _pyworld() -> Any:
-    with warnings.catch_warnings():
-        # It imports pkg_resources, whose deprecation a user can do nothing about.
-        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-        return require("pyworld", "metrics", "the codec 'world'")

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Container
 
+from dubbench.datasets.grid_grammar import SLOTS
 from dubbench.errors import DubbenchError
 
 from .numbers import cardinal, digits, number, ordinal, plural
@@ -46,8 +47,7 @@ _FRACTIONS = {
     (3, 4): "three quarters",
 }
 _GRID = re.compile(
-    r"(bin|lay|place|set) (blue|green|red|white) (at|by|in|with) a "
-    r"(zero|one|two|three|four|five|six|seven|eight|nine) (again|now|please|soon)"
+    " ".join("a" if slot == "letter" else f"({'|'.join(words.values())})" for slot, words in SLOTS.items())
 )
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
