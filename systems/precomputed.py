@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import digest, file_digest
 from dubbench.media import read_audio_native
+from dubbench.provenance import versions
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.system import SystemBase, SystemInfo
 
@@ -69,7 +70,7 @@ class Precomputed(SystemBase):
             version=_state(self.folder, self._files),  # the files' bytes, wherever the folder lies
             kind="precomputed",
             summary=f"finished dubs in {self.folder.resolve().name}",
-            settings={"rule": self.rule},
+            settings={"rule": self.rule, **versions("av", "soundfile")},  # what decodes them
         )
 
     def expects(self, clips: Sequence[str]) -> None:
@@ -93,21 +94,6 @@ class Precomputed(SystemBase):
                 yield Failure(request.clip, one_line(error))
                 continue
             yield Dub(request.clip, samples, rate, extras={"file": path.relative_to(self.folder).as_posix()})
-
-    def coverage(self, ids: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
-        """Which clips have a dub: (id -> file, ids that have none or more than one)."""
-        found: dict[str, Path] = {}
-        missing = []
-        for clip in ids:
-            try:
-                path = self.find(clip)
-            except DubbenchError:
-                path = None
-            if path is None:
-                missing.append(clip)
-            else:
-                found[clip] = path
-        return found, missing
 
     def find(self, clip: str) -> Path | None:
         """The file of one clip; None if it has none.

@@ -19,6 +19,13 @@ def asked(*clips: str) -> list[DubRequest]:
     return [DubRequest(c, Path("v.mkv"), "text", Path("r.wav"), 0.5, 25.0, 0) for c in clips]
 
 
+def coverage(system: Precomputed, ids: list[str]) -> tuple[dict[str, Path], list[str]]:
+    """Which clips have a dub: (id -> file, ids that have none or more than one)."""
+    answers = list(system.dub(asked(*ids)))
+    found = {a.clip: system.folder / a.extras["file"] for a in answers if isinstance(a, Dub)}
+    return found, [a.clip for a in answers if isinstance(a, Failure)]
+
+
 def fill(folder: Path, names: list[str]) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +51,7 @@ def fill(folder: Path, names: list[str]) -> Path:
 def test_auto_finds_what_the_published_repositories_write(names, tmp_path):
     system = Precomputed(fill(tmp_path, [*names, "unrelated.wav", "notes/readme.wav"]))
     assert system.info.kind == "precomputed" and not system.info.timed and not system.info.privileged
-    found, missing = system.coverage([*IDS, "s3-absent"])
+    found, missing = coverage(system, [*IDS, "s3-absent"])
     assert [path.relative_to(tmp_path).as_posix() for path in found.values()] == names and missing == ["s3-absent"]
     answers = list(system.dub(asked(*IDS)))
     assert all(isinstance(a, Dub) and np.allclose(a.samples, SOUND, atol=1e-4) for a in answers)
@@ -54,7 +61,7 @@ def test_auto_finds_what_the_published_repositories_write(names, tmp_path):
 @pytest.mark.parametrize("rule", ["out/{speaker}/step3_{name}.v2.wav", "out/{speaker}/step3_{name}.v2"])
 def test_a_rule_of_ones_own(rule, tmp_path):
     system = Precomputed(fill(tmp_path, ["out/s1/step3_bbaf2n.v2.wav"]), rule=rule)
-    assert list(system.coverage(IDS)[0]) == ["s1-bbaf2n"]
+    assert list(coverage(system, IDS)[0]) == ["s1-bbaf2n"]
 
 
 def test_a_missing_file_says_what_was_looked_for(tmp_path):
@@ -71,7 +78,7 @@ def test_two_files_for_a_clip_fail_it_and_are_named(tmp_path):
     first, second = system.dub(asked("s1-bbaf2n", "s2-lbax4n"))
     assert isinstance(first, Failure) and isinstance(second, Dub)
     assert "s1-bbaf2n.wav (rule {id}) and wav_pred_s1-bbaf2n.wav (rule wav_pred_{id})" in first.reason
-    assert system.coverage(IDS)[1] == ["s1-bbaf2n", "s10-swbi6p"]
+    assert coverage(system, IDS)[1] == ["s1-bbaf2n", "s10-swbi6p"]
     (told,) = Precomputed(tmp_path, "wav_pred_{id}").dub(asked("s1-bbaf2n"))
     assert isinstance(told, Dub)
 
@@ -99,7 +106,7 @@ def test_files_outside_the_folder_are_never_read(tmp_path):
     fill(inside, ["s2-lbax4n.wav"])
     (inside / "s1-bbaf2n.wav").symlink_to(outside / "s1-bbaf2n.wav")
     (inside / "s10-swbi6p.wav").symlink_to(inside / "s2-lbax4n.wav")
-    found, _ = Precomputed(inside).coverage(IDS)
+    found, _ = coverage(Precomputed(inside), IDS)
     assert sorted(found) == ["s10-swbi6p", "s2-lbax4n"]
     assert Precomputed(inside).find("../secret/s1-bbaf2n") is None
     for rule in ("../secret/{id}", "/tmp/{id}", "a/../../{id}"):
@@ -141,5 +148,6 @@ def test_a_changed_folder_is_another_system(tmp_path):
 
 def test_published_dubs(shared_data):
     for name in ("diflowdubber", "ground_truth", "v2cnet"):
-        found, missing = Precomputed(shared_data / "published_dubs" / name).coverage(["lbbt8n", "swbi6p", "s1-swbi6p2"])
+        system = Precomputed(shared_data / "published_dubs" / name)
+        found, missing = coverage(system, ["lbbt8n", "swbi6p", "s1-swbi6p2"])
         assert sorted(found) == ["lbbt8n", "swbi6p"] and missing == ["s1-swbi6p2"]
