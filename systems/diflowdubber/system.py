@@ -212,7 +212,7 @@ def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict
     from .features import VERSION
     from .frontend import npy_state
 
-    names = ["torch", *CODEC_PACKAGES[codec], *(("mediapipe", "av") if visual == "landmarks" else ())]
+    names = ["torch", *CODEC_PACKAGES.get(codec, ()), *(("mediapipe", "av") if visual == "landmarks" else ())]
     told: dict[str, str | int] = {"codec": codec, "visual": visual, "features": VERSION}
     told |= versions(*names, extra="diflowdubber")
     if visual != "landmarks":

@@ -14,9 +14,11 @@ from dubbench.systems.diflowdubber import codecs
 from dubbench.systems.diflowdubber.codec.base import Tokens, frames_of
 from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.frontend import Visual
+from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2
 from dubbench.systems.diflowdubber.system import DiFlowDubber
 from dubbench.systems.diflowdubber.training import checkpoint
+from dubbench.systems.diflowdubber.tts import DiFlowTTS
 
 DIGEST = "c" * 64
 
@@ -199,3 +201,28 @@ def test_npy_features_come_from_their_folders(folder, ask, tmp_path, monkeypatch
     assert kinds == {Dub, Failure}
     (answer,) = loaded(folder).dub([ask("a")])
     assert isinstance(answer, Failure) and "give their folders" in answer.reason
+
+
+@pytest.fixture
+def tts_folder(tmp_path) -> Path:
+    torch.manual_seed(0)
+    config = configuration("tiny")
+    meta = {"stage": "tts", "config": config.to_dict(), "codec": {"name": "fake", "digest": DIGEST}, "features": []}
+    checkpoint.write(tmp_path / "tts", {"model": Stage1(config).state_dict()}, meta)
+    return tmp_path / "tts"
+
+
+def test_stage_1_speaks_without_a_video(tts_folder, ask):
+    system = DiFlowTTS(str(tts_folder), nfe=2)
+    system.load("cpu")
+    first, again, wrong = system.dub([ask("a"), ask("b"), ask("c", text="")])
+    assert isinstance(first, Dub) and isinstance(again, Dub) and isinstance(wrong, Failure)
+    assert len(first.samples) % 200 == 0 and np.array_equal(first.samples, again.samples)
+    assert set(first.timings) == {"frontend", "model", "vocoder"}
+
+
+def test_stage_1_needs_its_own_weights(folder):
+    with pytest.raises(DubbenchError, match="ships no weights"):
+        DiFlowTTS()
+    with pytest.raises(DubbenchError, match="needs 'tts'"):
+        DiFlowTTS(str(folder))
