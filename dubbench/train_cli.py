@@ -1,4 +1,4 @@
-"""The verbs around DiFlowDubber: features, training, the codec, and one's own clip."""
+"""The verbs around training: DiFlowDubber's features and stages, the codec, the sync expert; and one's own clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from dubbench.errors import DubbenchError
 
 train_app = typer.Typer(
-    help="Train DiFlowDubber: features, tts (stage 1), dub (stage 2), release.", no_args_is_help=True
+    help="Train DiFlowDubber (features, tts, dub, release) or the sync expert (sync).", no_args_is_help=True
 )
 codec_app = typer.Typer(help="Codecs: fit one on a corpus, try one.", no_args_is_help=True)
 
@@ -175,6 +175,34 @@ def dub_stage(
 ) -> None:
     """Stage 2: dubbing. Exit 4 if --seconds ran out."""
     _train("dub", locals())
+
+
+@train_app.command()
+def sync(
+    out: RunOption,
+    features: FeaturesOption = None,
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = "train",
+    speakers: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=S1,S2", help="Only these speakers of that data set; repeat.")
+    ] = None,
+    hold_out: HoldOutOption = 50,
+    seed: SeedOption = 0,
+    steps: Annotated[int, typer.Option(min=1)] = 800,
+    save_every: SaveOption = 250,
+    seconds: SecondsOption = 0.0,
+    workers: WorkersOption = 0,
+) -> None:
+    """The sync expert behind the metric 'sync', on one CPU core. Exit 4 if --seconds ran out."""
+    from dubbench.metrics.sync_expert.train import WEIGHTS, Settings, sources_of, train
+
+    sources = sources_of(features or [], dataset or [], root or [], split, speakers or [], workers)
+    settings = Settings(steps=steps, seed=seed, hold_out=hold_out)
+    if not train(sources, out, settings, seconds, save_every):
+        typer.echo("the time is over; the same command goes on from here", err=True)
+        raise typer.Exit(4)
+    typer.echo(f"weights: {out / WEIGHTS}")
 
 
 @train_app.command()

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.clip import Clip
 from dubbench.errors import DubbenchError
+from dubbench.media import read_audio
+from dubbench.visual import LIP_FEATURES
 
 from .curve import REACH
 from .signals import BANDS, LIP_WIDTH, PER_FRAME, SPEECH_DB, Floats, framed, lip_input, mel, mel_input, sounded
@@ -35,9 +38,25 @@ class Seen:
     level: float
 
 
-def read_clips(
-    caches: Sequence[Path], roots: Mapping[str, Path], speakers: Mapping[str, Sequence[str]]
-) -> tuple[list[Seen], list[str], dict[str, str]]:
+@dataclass(frozen=True)
+class Corpus:
+    """Clips to train on.
+
+    Attributes:
+        clips: all of them.
+        problems: a line for each clip that could not be used.
+        digests: data set and split -> sha256 over the ids and landmarks of its clips; codec and texts, which the
+            files hold too, have no part in it.
+        licences: data set -> its licence and whom to cite.
+    """
+
+    clips: list[Seen]
+    problems: list[str]
+    digests: dict[str, str]
+    licences: dict[str, str]
+
+
+def read_clips(caches: Sequence[Path], roots: Mapping[str, Path], speakers: Mapping[str, Sequence[str]]) -> Corpus:
     """Every clip of the caches with its sound.
 
     Args:
@@ -45,54 +64,51 @@ def read_clips(
         roots: data set -> where it lies.
         speakers: data set -> the only speakers to take.
 
-    Returns:
-        the clips, a line for each that could not be used, and cache -> sha256 of its content.
-
     Raises:
         DubbenchError: a cache that cannot be read or has no landmarks, or no clip.
     """
     from dubbench.main_job import open_dataset
-    from dubbench.media import read_audio
     from dubbench.progress import progress
     from dubbench.systems.diflowdubber.features import Cache
 
-    found: list[Seen] = []
-    problems: list[str] = []
-    digests: dict[str, str] = {}
+    corpus = Corpus([], [], {}, {})
     for path in caches:
         cache = Cache.load(path)
         if cache.info.visual != "landmarks":
             raise DubbenchError(f"{path}: its visual features are {cache.info.visual!r}; the expert reads landmarks")
         name = cache.info.dataset
-        digests[f"{name} {cache.info.split}"] = cache.digest
-        clips = {clip.id: clip for clip in open_dataset(name, dict(roots)).clips()}
+        data = open_dataset(name, dict(roots))
+        clips = {clip.id: clip for clip in data.clips()}
         only = set(speakers.get(name, ()))
         rows = [i for i, row in enumerate(cache.info.clips) if not only or row[1] in only]
+        seen = hashlib.sha256()
         with progress(f"sound of {name}", len(rows)) as advance:
             for i in rows:
                 features = cache[i]
-                clip = clips.get(features.clip)
+                assert features.lips is not None
                 try:
-                    if clip is None or clip.audio is None:
-                        raise DubbenchError("its sound is not in the data set")
-                    heard = mel(read_audio(clip.audio))
-                    if not heard.speech:
-                        raise DubbenchError("no speech in it")
-                    assert features.lips is not None
-                    seen = lip_input(features.lips)
-                    power = heard.power[: len(seen) * PER_FRAME]
-                    found.append(Seen(features.clip, name, features.speaker, seen, power, heard.level))
+                    corpus.clips.append(_with_sound(name, features.clip, features.lips, clips.get(features.clip)))
                 except DubbenchError as error:
-                    problems.append(f"{features.clip}: {error}")
-                advance(bool(problems and problems[-1].startswith(f"{features.clip}: ")))
-    if not found:
-        raise DubbenchError("; ".join(["no clip to train the sync expert on", *problems[:1]]))
-    return found, problems, digests
+                    corpus.problems.append(f"{features.clip}: {error}")
+                    advance(True)
+                    continue
+                seen.update(features.clip.encode() + np.ascontiguousarray(features.lips[:, :LIP_FEATURES]).tobytes())
+                advance()
+        corpus.digests[f"{name} {cache.info.split}"] = seen.hexdigest()
+        corpus.licences[name] = "; ".join(filter(None, [data.info.licence, data.info.citation]))
+    if not corpus.clips:
+        raise DubbenchError("; ".join(["no clip to train the sync expert on", *corpus.problems[:1]]))
+    return corpus
 
 
-def digest_of(clips: Sequence[Seen]) -> str:
-    """sha256 over the ids of the clips."""
-    return hashlib.sha256("\n".join(sorted(f"{c.dataset} {c.clip}" for c in clips)).encode()).hexdigest()
+def _with_sound(dataset: str, name: str, lips: Floats, clip: Clip | None) -> Seen:
+    if clip is None or clip.audio is None:
+        raise DubbenchError("its sound is not in the data set")
+    heard = mel(read_audio(clip.audio))
+    if not heard.speech:
+        raise DubbenchError("no speech in it")
+    seen = lip_input(lips)
+    return Seen(name, dataset, clip.speaker, seen, heard.power[: len(seen) * PER_FRAME], heard.level)
 
 
 def window(clip: Seen, length: int, rng: np.random.Generator) -> tuple[Floats, Floats]:

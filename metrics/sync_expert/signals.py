@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dubbench.mel import mel_bank
 
 Floats = NDArray[np.float32]
 
@@ -119,7 +120,7 @@ def mel(samples: NDArray[np.floating]) -> Mel:
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:frames]
     hann = np.hanning(WINDOW + 1)[:-1]
     spectra = np.fft.rfft(windows * hann, FFT)
-    power = (spectra.real**2 + spectra.imag**2) @ _bank().T / (hann.sum() / 2) ** 2
+    power = (spectra.real**2 + spectra.imag**2) @ mel_bank(BANDS, FFT, RATE, LOW, HIGH).T / (hann.sum() / 2) ** 2
     total = 10 * np.log10(power.sum(1) + 1e-14)
     smooth = np.convolve(np.pad(total, 2, mode="edge"), np.full(5, 0.2), "valid")
     level, floor = np.percentile(smooth, (95, 5))
@@ -159,13 +160,3 @@ def sounded(x: Floats, start: int, count: int) -> Floats:
     out = x[np.clip(at, 0, len(x) - 1)]
     out[(at < 0) | (at >= len(x))] = quiet(x)
     return out
-
-
-@cache
-def _bank() -> Floats:
-    """(32, 257): triangles of height 1, evenly spaced on the HTK mel scale."""
-    first, last = (2595 * np.log10(1 + f / 700) for f in (LOW, HIGH))
-    edges = 700 * (10 ** (np.linspace(first, last, BANDS + 2) / 2595) - 1)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    f = np.arange(FFT // 2 + 1) * RATE / FFT
-    return np.asarray(np.maximum(0, np.minimum((f - low) / (middle - low), (high - f) / (high - middle))), np.float32)

@@ -24,7 +24,7 @@ from dubbench.systems.diflowdubber.features import hold_out
 from dubbench.systems.diflowdubber.training import checkpoint
 
 from .curve import REACH, curve, read
-from .data import Seen, digest_of, read_clips, window
+from .data import Seen, read_clips, window
 from .model import Expert, save_expert
 from .signals import FPS, mel_input
 
@@ -49,7 +49,7 @@ class Settings:
         hold_out: clips of each data set for validation, at most a tenth of them.
     """
 
-    steps: int = 1500
+    steps: int = 800
     batch: int = 48
     rate: float = 2e-3
     decay: float = 0.05
@@ -165,9 +165,10 @@ def train(sources: Sources, run: Path, settings: Settings, seconds: float = 0.0,
         DubbenchError: features or sound that cannot be read, a run begun with other settings, or a loss or gradient
             that is not a number (the last checkpoint is from before).
     """
-    clips, problems, digests = read_clips(sources.features, sources.roots, sources.speakers)
+    corpus = read_clips(sources.features, sources.roots, sources.speakers)
+    clips = corpus.clips
     run.mkdir(parents=True, exist_ok=True)
-    (run / "problems.txt").write_text("".join(f"{line}\n" for line in problems), "utf-8")
+    (run / "problems.txt").write_text("".join(f"{line}\n" for line in corpus.problems), "utf-8")
     aside: set[tuple[str, str]] = set()
     for name in sorted({clip.dataset for clip in clips}):
         ids = [clip.clip for clip in clips if clip.dataset == name]
@@ -177,10 +178,29 @@ def train(sources: Sources, run: Path, settings: Settings, seconds: float = 0.0,
     meta = {
         "stage": "sync",
         "settings": asdict(settings),
-        "features": digests,
-        "clips": {"train": len(learn), "validation": len(check), "sha256": digest_of(learn)},
+        "landmarks": corpus.digests,
+        "clips": {"train": len(learn), "validation": len(check)},
+        "licences": corpus.licences,
+        "commands": commands(list(corpus.digests), sources.speakers, settings),
     }
     return _Training(learn, check, settings, run, meta).fit(seconds, save_every)
+
+
+def commands(read: Sequence[str], speakers: Mapping[str, Sequence[str]], settings: Settings) -> list[str]:
+    """What to type to train so again.
+
+    Args:
+        read: data set and split, with a space between, of each file of features.
+    """
+    lines, options = [], []
+    for name, split in (text.split(" ", 1) for text in read):
+        lines.append(f"dubbench train features --dataset {name} --root DIR --split {split} --out {name}.safetensors")
+        options += ["--features", f"{name}.safetensors", "--root", f"{name}=DIR"]
+    for name, chosen in speakers.items():
+        options += ["--speakers", f"{name}={','.join(chosen)}"]
+    numbers = ("steps", "seed", "hold_out")
+    options += [f"--{name.replace('_', '-')} {getattr(settings, name)}" for name in numbers]
+    return [*lines, " ".join(["dubbench train sync", *options, "--out RUN"])]
 
 
 class _Training:
