@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dubbench import bench
 from dubbench.errors import DubbenchError
 from dubbench.identity import clip_seed
 from dubbench.main_job import run_cell, show
 from dubbench.media import write_wav
+from dubbench.planning import Cell, Machine
 from dubbench.progress import progress
 from dubbench.registry import parse_spec
 from dubbench.systems.diflowdubber.codec.base import RATE, Codec, Tokens
@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = given.out / "probe.txt"
     split.write_text("".join(f"{clip}\n" for clip in ids), "utf-8")
     specs = [f'{name}=precomputed("{(dubs / name).resolve()}")' for name in CONDITIONS]
-    cell = bench.Cell(given.dataset, str(split), "1.0")
-    machine = bench.Machine(given.workers, "cpu")
+    cell = Cell(given.dataset, str(split), "1.0")
+    machine = Machine(given.workers, "cpu")
     roots = {given.dataset: given.root} if given.root else {}
     show(run_cell(cell, roots, [parse_spec(text) for text in ("ground_truth", *specs)], given.out / "run", machine))
 

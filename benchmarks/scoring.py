@@ -22,6 +22,7 @@ from dubbench import bench, scoring
 from dubbench.main_job import open_dataset
 from dubbench.media import RATE
 from dubbench.metric import Item
+from dubbench.planning import Cell, Machine, plan
 from dubbench.provenance import hardware
 from dubbench.registry import make_metric, parse_spec
 from dubbench.sound import Sound
@@ -44,10 +45,10 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, out: Path) -> dict[str, object]:
-    cell = bench.Cell(options.dataset, options.split, "2.0", options.clips, options.profile)
-    machine = bench.Machine(options.workers, "cpu")
+    cell = Cell(options.dataset, options.split, "2.0", options.clips, options.profile)
+    machine = Machine(options.workers, "cpu")
     data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
-    manifest = bench.plan(data, cell, [parse_spec("delay")], out, machine)
+    manifest = plan(data, cell, [parse_spec("delay")], out, machine)
     rows = bench.synth(out, manifest, machine)
     dubs = [row for row in rows if row.path]
     start = time.perf_counter()

@@ -96,21 +96,24 @@ def run(
 ) -> None:
     """Dub, score and make a board. Given again after an interruption, it goes on where it was.
 
-    Without --system: the controls and both espeak baselines. The ground truth is always a row.
+    Without --system: the controls and both espeak baselines. The ground truth is always a row. Exit 3 if clips failed,
+    or cells of a suite are missing, and the board was written.
     """
-    from dubbench.bench import Cell, Machine
-    from dubbench.main_job import run_cell, run_suite, show
+    from dubbench.main_job import run_cell, run_suite, show, suite_cells
+    from dubbench.planning import Cell, Machine
 
+    if suite and (pairing or voices):
+        raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = _with_truth(system or DEFAULT_SYSTEMS)
     machine = Machine(workers or os.cpu_count() or 1, device, timeout)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
-    roots = roots_of(root, dataset)
     if suite:
+        roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
         outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, machine)
     else:
-        outcome = run_cell(cell, roots, specs, out or _default_out(cell), machine)
+        outcome = run_cell(cell, roots_of(root, dataset), specs, out or _default_out(cell), machine)
     show(outcome)
-    raise typer.Exit(3 if outcome.failed else 0)
+    raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
 
 @app.command()
@@ -132,18 +135,19 @@ def synth(
     pairing: PairingOption = None,
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
-    from dubbench import bench
-    from dubbench.main_job import open_dataset
+    from dubbench.main_job import synth_cell
+    from dubbench.planning import Cell, Machine
 
-    cell = bench.Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
+    cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     folder = out or _default_out(cell)
-    machine = bench.Machine(workers or os.cpu_count() or 1, device, timeout)
-    data = open_dataset(dataset, roots_of(root, dataset))
-    manifest = bench.plan(data, cell, _with_truth(system or DEFAULT_SYSTEMS), folder, machine)
-    rows = bench.synth(folder, manifest, machine)
+    machine = Machine(workers or os.cpu_count() or 1, device, timeout)
+    specs = _with_truth(system or DEFAULT_SYSTEMS)
+    manifest, rows = synth_cell(cell, roots_of(root, dataset), specs, folder, machine)
     failed = sum(1 for row in rows if row.reason)
+    for clip, what in manifest.rejected:
+        typer.echo(f"no clip: {clip}: {what}", err=True)
     typer.echo(f"{len(rows) - failed} of {len(rows)} dubs are in {folder}; next: dubbench score {folder}")
-    raise typer.Exit(3 if failed else 0)
+    raise typer.Exit(3 if failed or manifest.rejected else 0)
 
 
 @app.command()
@@ -157,7 +161,9 @@ def score(
     setting: SettingOption = "2.0",
     split: SplitOption = "test",
     limit: LimitOption = None,
-    profile: ProfileOption = "offline",
+    profile: Annotated[
+        str | None, typer.Option(help="Set of metric recipes [default: the run's own; offline with --dubs].")
+    ] = None,
     metric: MetricOption = None,
     out: OutOption = None,
     workers: WorkersOption = 0,
@@ -166,18 +172,22 @@ def score(
     voices: VoicesOption = None,
     pairing: PairingOption = None,
 ) -> None:
-    """Score runs, or a folder of wavs (--dubs), and make a board."""
-    from dubbench import bench
+    """Score runs, or a folder of wavs (--dubs), and make a board.
+
+    For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
+    """
     from dubbench.main_job import rescore, run_cell, show
+    from dubbench.planning import Cell, Machine
     from dubbench.registry import Spec
 
-    machine = bench.Machine(workers or os.cpu_count() or 1, device, timeout)
+    machine = Machine(workers or os.cpu_count() or 1, device, timeout)
     if (dubs is None) == (not runs):
         raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
     if dubs is None:
-        outcome = rescore(runs or [], profile, tuple(metric or ()), out, machine)
+        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, machine)
     else:
-        cell = bench.Cell(dataset, split, setting, limit, profile, 0, tuple(metric or ()), voices, pairing)
+        names = tuple(metric or ())
+        cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
         outcome = run_cell(cell, roots_of(root, dataset), [*_with_truth(()), spec], out or _default_out(cell), machine)
     show(outcome)
@@ -239,11 +249,11 @@ def validity(
     timeout: TimeoutOption = 600.0,
 ) -> None:
     """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
-    from dubbench import bench
     from dubbench.main_job import validate
+    from dubbench.planning import Cell, Machine
 
-    cell = bench.Cell(dataset, split, setting, limit)
-    machine = bench.Machine(workers or os.cpu_count() or 1, "cpu", timeout)
+    cell = Cell(dataset, split, setting, limit)
+    machine = Machine(workers or os.cpu_count() or 1, "cpu", timeout)
     broken = validate(cell, roots_of(root, dataset), out or Path("runs") / f"validity-{dataset}", page, machine)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)

@@ -27,7 +27,12 @@ class Crash:
 
 
 def each(
-    function: Callable[[T], R], tasks: Iterable[T], *, workers: int, timeout: float, threads: int = 1
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    workers: int,
+    timeout: float | Callable[[T], float],
+    threads: int = 1,
 ) -> Iterator[tuple[T, R | Crash]]:
     """``function`` on every task in ``workers`` processes; yields (task, result) as they finish.
 
@@ -39,7 +44,7 @@ def each(
         function: importable by name; keeps what it loads in its module, for the life of the process.
         tasks: picklable.
         workers: processes, at least 1.
-        timeout: seconds for one task, loading included.
+        timeout: seconds for one task, loading included; or a function that tells them for a task.
         threads: numerical threads a process.
     """
     from pebble import ProcessExpired, ProcessPool
@@ -58,7 +63,7 @@ def each(
                     except StopIteration:
                         done = True
                         break
-                    waiting[pool.schedule(function, args=(task,), timeout=timeout)] = task
+                    waiting[pool.schedule(function, args=(task,), timeout=_limit(timeout, task))] = task
                 if not waiting:
                     break
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -66,7 +71,7 @@ def each(
                     try:
                         result: R | Crash = future.result()
                     except TimeoutError:
-                        result = Crash(f"no answer within {timeout:g} s")
+                        result = Crash(f"no answer within {_limit(timeout, task):g} s")
                     except ProcessExpired as error:
                         result = Crash(f"its process died (exit code {error.exitcode})")
                     except Exception as error:
@@ -77,6 +82,10 @@ def each(
         finally:
             pool.stop()
             pool.join()
+
+
+def _limit(timeout: float | Callable[[T], float], task: T) -> float:
+    return timeout(task) if callable(timeout) else timeout
 
 
 @contextmanager

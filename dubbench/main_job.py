@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench import bench
-from dubbench.bench import Cell, Machine
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
+from dubbench.journal import held
+from dubbench.planning import Cell, Machine, metric_entries, plan
 from dubbench.registry import Spec, factory, parse_spec
-from dubbench.store import DubRow, ScoreRow, read_manifest, read_run, slug, write_manifest
+from dubbench.store import DubRow, Manifest, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
+
+Result = tuple[Manifest, list[DubRow], list[ScoreRow]]
 
 SUITES: dict[str, tuple[tuple[str, str], ...]] = {
     "paper": (("chem", "1.0"), ("chem", "2.0"), ("grid", "1.0"), ("grid", "2.0")),
@@ -25,9 +29,9 @@ class Outcome:
 
     Attributes:
         page: the board.
-        failed: how many (system, clip) have no dub, or had a metric break on them.
+        failed: how many (system, clip) have no dub or had a metric break on them, and rows that could not become clips.
         reasons: (reason, count), the most frequent first.
-        missing: cells of a suite whose data is not here, and why.
+        missing: cells of a suite that could not be run, and why.
     """
 
     page: Path | None
@@ -55,61 +59,118 @@ def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Pat
 def run_suite(
     name: str, cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
 ) -> Outcome:
-    """Every cell of a suite whose data is here, on one board; the others are listed as missing.
+    """Every cell of a suite that can be run, on one board; the others are listed as missing, with the reason.
 
     Raises:
-        DubbenchError: unknown suite, or no cell's data is here.
+        DubbenchError: unknown suite, or no cell can be run.
     """
-    if name not in SUITES:
-        raise DubbenchError(f"no suite named {name!r}; there are {', '.join(SUITES)}")
     done: list[Path] = []
-    results: list[tuple[list[DubRow], list[ScoreRow]]] = []
+    results: list[Result] = []
     missing: list[str] = []
-    for dataset, setting in SUITES[name]:
+    for dataset, setting in suite_cells(name):
+        folder = out / slug(f"{dataset}-{setting}")
         try:
-            data = open_dataset(dataset, roots)
-            data.clips()
+            results.append(_work(replace(cell, dataset=dataset, setting=setting), roots, specs, folder, machine))
+            done.append(folder)
         except DubbenchError as error:
             missing.append(f"{dataset} {setting}: {error}")
-            continue
-        folder = out / slug(f"{dataset}-{setting}")
-        results.append(_work(replace(cell, dataset=dataset, setting=setting), roots, specs, folder, machine))
-        done.append(folder)
     if not done:
-        raise DubbenchError(f"suite {name}: no cell's data is here; " + "; ".join(missing))
+        raise DubbenchError(f"suite {name}: no cell can be run; " + "; ".join(dict.fromkeys(missing)))
     return replace(_finish(done, out / "board", results, missing), missing=tuple(missing))
 
 
-def _work(
+def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
+    """The (data set, setting) cells of a suite.
+
+    Raises:
+        DubbenchError: unknown suite.
+    """
+    if name not in SUITES:
+        raise DubbenchError(f"no suite named {name!r}; there are {', '.join(SUITES)}")
+    return SUITES[name]
+
+
+def _work(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Result:
+    data = open_dataset(cell.dataset, roots)
+    data.clips()  # that there are some is known before a folder is made
+    with held(out):
+        manifest = plan(data, cell, specs, out, machine)
+        dubs = bench.synth(out, manifest, machine)
+        return manifest, dubs, bench.score_run(out, manifest, dubs, machine)
+
+
+def synth_cell(
     cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
-) -> tuple[list[DubRow], list[ScoreRow]]:
-    manifest = bench.plan(open_dataset(cell.dataset, roots), cell, specs, out, machine)
-    dubs = bench.synth(out, manifest, machine)
-    return dubs, bench.score_run(out, manifest, dubs, machine)
+) -> tuple[Manifest, list[DubRow]]:
+    """Plan and dub."""
+    data = open_dataset(cell.dataset, roots)
+    data.clips()
+    with held(out):
+        manifest = plan(data, cell, specs, out, machine)
+        return manifest, bench.synth(out, manifest, machine)
 
 
 def rescore(
     runs: Sequence[Path], profile: str, metrics: tuple[str, ...], out: Path | None, machine: Machine
 ) -> Outcome:
-    """Score runs that hold dubs with today's metrics."""
-    results = []
+    """Score runs that hold dubs, with today's recipes.
+
+    Args:
+        runs: the run folders.
+        profile: whose metrics are added or replaced; empty for the run's own.
+        metrics: add or replace these instead. In both cases the run's other columns stay as they are; what they lack
+            is scored if their recipe is the same here.
+        out: where the board goes; None for the first run's.
+        machine: how to work.
+    """
+    results: list[Result] = []
     for path in runs:
-        manifest = read_manifest(path)
-        entries, left_out = bench.metric_entries(profile, metrics)
-        notes = tuple(dict.fromkeys((*manifest.notes, *left_out)))
-        manifest = manifest.model_copy(update={"metrics": entries, "profile": profile, "notes": notes})
-        write_manifest(path, manifest)
-        dubs = bench.dubs_of(path, manifest)
-        results.append((dubs, bench.score_run(path, manifest, dubs, machine)))
+        read_manifest(path)  # a folder that is no run is not locked
+        with held(path):
+            manifest = read_manifest(path)
+            update, frozen = _today(manifest, profile, metrics)
+            manifest = manifest.model_copy(update=update)
+            write_manifest(path, manifest)
+            dubs = bench.dubs_of(path, manifest)
+            results.append((manifest, dubs, bench.score_run(path, manifest, dubs, machine, frozen)))
     return _finish(runs, out or runs[0] / "board", results)
 
 
-def _finish(
-    folders: Sequence[Path],
-    board: Path,
-    results: Iterable[tuple[list[DubRow], list[ScoreRow]]],
-    missing: Sequence[str] = (),
-) -> Outcome:
+def _today(manifest: Manifest, profile: str, metrics: tuple[str, ...]) -> tuple[dict[str, object], set[str]]:
+    """What changes in a manifest that is scored again, and the metrics whose recipe here is not the run's."""
+    if not profile and not metrics:  # the run's own: those that it names, or its profile's
+        profile, metrics = manifest.profile, manifest.chosen
+    wanted, left_out = metric_entries(profile, metrics)
+    columns = {column.name: name for name, entry in wanted.items() for column in entry.columns}
+    kept: dict[str, MetricEntry] = {}
+    for name, entry in manifest.metrics.items():
+        by = next((columns[c.name] for c in entry.columns if c.name in columns), None)
+        if by is None:
+            kept[name] = entry
+        elif name not in wanted:
+            print(f"{name} gives the same column as {by}, which takes its place", file=sys.stderr)
+    frozen = {name for name, entry in kept.items() if _signature_here(name) != entry.signature}
+    entries = {name: wanted.get(name) or kept[name] for name in manifest.metrics if name in wanted or name in kept}
+    entries |= wanted
+    update: dict[str, object] = {
+        "metrics": entries,
+        "notes": tuple(dict.fromkeys((*manifest.notes, *left_out))),
+        "profile": manifest.profile if metrics else profile,
+    }
+    if set(entries) != set(manifest.metrics):
+        update["chosen"] = tuple(entries) if metrics or kept else ()
+    return update, frozen
+
+
+def _signature_here(name: str) -> str:
+    """The signature of a metric as it is here; empty if it cannot be had."""
+    try:
+        return metric_entries("", (name,))[0][name].signature
+    except DubbenchError:
+        return ""
+
+
+def _finish(folders: Sequence[Path], board: Path, results: Iterable[Result], missing: Sequence[str] = ()) -> Outcome:
     from dubbench.leaderboards.board import write_board
 
     runs = [read_run(folder) for folder in folders]
@@ -117,7 +178,9 @@ def _finish(
     notes = tuple(dict.fromkeys(note for run in runs for note in run.manifest.notes))
     counts: dict[str, int] = {}
     broken: set[tuple[int, str, str]] = set()
-    for number, (dubs, scores) in enumerate(results):
+    rejected: set[tuple[str, str, str]] = set()
+    for number, (manifest, dubs, scores) in enumerate(results):
+        rejected |= {(manifest.dataset, *row) for row in manifest.rejected}
         for dub in dubs:
             if dub.reason:
                 broken.add((number, dub.system, dub.clip))
@@ -126,8 +189,10 @@ def _finish(
             if row.error:
                 broken.add((number, row.system, row.clip))
                 counts[f"{row.metric}: {row.reason}"] = counts.get(f"{row.metric}: {row.reason}", 0) + 1
+    for dataset, clip, what in rejected:
+        counts[f"no clip of {dataset}: {clip}: {what}"] = 1
     reasons = tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-    return Outcome(page, len(broken), reasons, notes=notes)
+    return Outcome(page, len(broken) + len(rejected), reasons, notes=notes)
 
 
 def show(outcome: Outcome) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench.clip import Clip
+from dubbench.device import resolve_device
 from dubbench.engine import Crash, each
 from dubbench.errors import one_line
 from dubbench.identity import digest
+from dubbench.journal import Journal
 from dubbench.media import RATE, read_audio, read_audio_native
 from dubbench.metric import Item, Metric, Stats, Unscored
 from dubbench.registry import make_metric
 from dubbench.sound import Sound
-from dubbench.store import ClipRow, DubRow, Journal, ScoreRow
-from dubbench.synthesis import resolve_device
+from dubbench.store import ClipRow, DubRow, ScoreRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,14 @@ def score_key(signature: str, recipe_digest: str, clip: ClipRow, dub: DubRow) ->
     )[:32]
 
 
+GIVE_UP = 3
+"""After this many clips in a row whose process hangs or dies, clips are scored a metric at a time; a metric whose
+process hangs or dies on as many in a row is given up."""
+
+
 def score(
     work: Sequence[Work],
-    journal: Journal,
+    journal: Journal[ScoreRow],
     *,
     workers: int,
     timeout: float,
@@ -63,27 +70,71 @@ def score(
 
     A clip whose process hangs or dies is tried again a metric at a time, so that one bad metric takes no other along.
     """
-    retry: list[Work] = []
-    for item, result in each(_score, work, workers=workers, timeout=timeout):
+    whole, retry = deque(work), []
+    crashes = 0
+
+    def clips() -> Iterator[Work]:
+        while whole and crashes < GIVE_UP:
+            yield whole.popleft()
+
+    for item, result in each(_score, clips(), workers=workers, timeout=timeout):
         if isinstance(result, Crash):
+            crashes += 1
             retry.append(item)
             continue
+        crashes = 0
         journal.append(result)
         done(item, result)
-    collected: dict[str, list[ScoreRow]] = {}
-    singles = [single for item in retry for single in _split(item)]
-    for item, result in each(_score, singles, workers=workers, timeout=timeout) if singles else ():
+    retry += whole
+    if retry:
+        _score_singly(retry, journal, workers, timeout, done)
+
+
+def _score_singly(
+    retry: Sequence[Work],
+    journal: Journal[ScoreRow],
+    workers: int,
+    timeout: float,
+    done: Callable[[Work, list[ScoreRow]], None],
+) -> None:
+    crashes: dict[str, int] = {}
+    given_up: dict[str, str] = {}
+    waiting = {item.clip.id: sum(len(job.wanted) for job in item.jobs) for item in retry}
+    items = {item.clip.id: item for item in retry}
+    collected: dict[str, list[ScoreRow]] = {clip: [] for clip in items}
+
+    def keep(single: Work, rows: list[ScoreRow]) -> None:
+        clip = single.clip.id
+        journal.append(rows)
+        collected[clip] += rows
+        waiting[clip] -= 1
+        if not waiting[clip]:
+            done(items[clip], collected[clip])
+
+    def broken(single: Work, reason: str) -> list[ScoreRow]:
+        (job,) = single.jobs
+        ((metric, key),) = job.wanted
+        return [ScoreRow(system=job.system, clip=single.clip.id, metric=metric, key=key, reason=reason, error=True)]
+
+    def singles() -> Iterator[Work]:
+        for item in retry:
+            for single in _split(item):
+                why = given_up.get(single.jobs[0].wanted[0][0])
+                if why:
+                    keep(single, broken(single, why))
+                else:
+                    yield single
+
+    for single, result in each(_score, singles(), workers=workers, timeout=timeout):
+        metric = single.jobs[0].wanted[0][0]
         if isinstance(result, Crash):
-            job = item.jobs[0]
-            metric, key = job.wanted[0]
-            row = ScoreRow(
-                system=job.system, clip=item.clip.id, metric=metric, key=key, reason=result.reason, error=True
-            )
-            result = [row]
-        journal.append(result)
-        collected.setdefault(item.clip.id, []).extend(result)
-    for item in retry:
-        done(item, collected[item.clip.id])
+            crashes[metric] = crashes.get(metric, 0) + 1
+            if crashes[metric] >= GIVE_UP:
+                given_up[metric] = f"given up after {crashes[metric]} crashes in a row; the last: {result.reason}"
+            result = broken(single, result.reason)
+        else:
+            crashes[metric] = 0
+        keep(single, result)
 
 
 def _split(work: Work) -> Iterator[Work]:
@@ -100,7 +151,7 @@ def _metric(name: str, device: str) -> Metric | str:
     if name not in _metrics:
         try:
             metric = make_metric(name)
-            metric.load(resolve_device(device) if device == "auto" else device)
+            metric.load(resolve_device(device))
             _metrics[name] = metric
         except Exception as error:
             _metrics[name] = f"the metric cannot be loaded: {one_line(error)}"

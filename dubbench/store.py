@@ -6,6 +6,7 @@
     scores.parquet   the same in one table, long form, sorted, written when scoring ends
     dubs/SYSTEM/     the wavs
     work/            silent videos and decoded references; may be deleted
+    lock             who works here; the lock itself is the operating system's
     board/           index.html, table.csv, table.md, timings.csv, paired.csv, matrix.csv, sometimes media/
 
 Appended files survive a kill at any moment: a torn last line is dropped on reading and cut before the next append.
@@ -15,20 +16,21 @@ Everything else is written beside its place and renamed.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from dubbench.errors import DubbenchError
-from dubbench.media import atomic
+import dubbench
+from dubbench.errors import DubbenchError, one_line
+from dubbench.journal import Journal, durable, write_text
 from dubbench.metric import Column, MetricInfo
 from dubbench.system import SystemInfo
 
 SCHEMA = 1
+"""Raised whenever an older dubbench could not read a run, or would read it wrongly."""
 
 
 class _Row(BaseModel):
@@ -81,7 +83,15 @@ class MetricEntry(_Row):
 
 
 class Manifest(_Row):
-    """What a run is. ``systems`` is in the order asked for; ``clips`` is sorted by id."""
+    """What a run is.
+
+    Attributes:
+        split: the split's name (a list of ids is ``list:NAME@DIGEST``), with ``[N]`` where it was limited to N clips.
+        clips: sorted by id. rejected: what could not become a clip: (its id or place, why).
+        systems: in the order asked for.
+        metrics: of the run; chosen: those that were asked for by name, empty for the profile's.
+        files: names (without folder) of the files given as ``split``, ``pairing`` and ``voices``.
+    """
 
     schema_version: int = SCHEMA
     dataset: str
@@ -95,10 +105,18 @@ class Manifest(_Row):
     clips: tuple[ClipRow, ...]
     systems: dict[str, SystemEntry]
     metrics: dict[str, MetricEntry]
+    rejected: tuple[tuple[str, str], ...] = ()
+    chosen: tuple[str, ...] = ()
+    files: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     code: dict[str, str] = {}
     packages: dict[str, str] = {}
     hardware: dict[str, str] = {}
+
+    @property
+    def machine(self) -> str:
+        """The hardware class of timings, in one line. How many processes score makes no difference to it."""
+        return "; ".join(f"{name} {self.hardware[name]}" for name in sorted(self.hardware) if name != "workers")
 
     @property
     def comparability(self) -> str:
@@ -107,7 +125,14 @@ class Manifest(_Row):
 
 
 class DubRow(_Row):
-    """One dub or failure. ``path`` is relative to the run; ``reason`` is empty where there is a dub."""
+    """One dub or failure.
+
+    Attributes:
+        path: of the wav, relative to the run; empty for a failure. reason: why there is none; empty for a dub.
+        digest: sha256 of the wav's bytes. rate: in Hz. seconds: its length.
+        timings: seconds spent; ``total`` is the harness's own measure, the others are the system's.
+        machine: the hardware that the timings belong to, in one line.
+    """
 
     system: str
     clip: str
@@ -118,7 +143,14 @@ class DubRow(_Row):
     rate: int = 0
     seconds: float = 0.0
     timings: dict[str, float] = {}
+    machine: str = ""
     extras: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> DubRow:
+        if bool(self.path) == bool(self.reason):
+            raise ValueError("a dub has a path, a failure a reason, and no row both or neither")
+        return self
 
 
 class ScoreRow(_Row):
@@ -150,12 +182,6 @@ def slug(label: str) -> str:
     return re.sub(r"[^\w.-]+", "_", label).strip("._") or "system"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def write_manifest(run: Path, manifest: Manifest) -> None:
     """Write ``run.json`` atomically."""
     write_text(run / "run.json", manifest.model_dump_json(indent=1) + "\n")
@@ -171,7 +197,18 @@ def read_manifest(run: Path) -> Manifest:
     if not path.is_file():
         raise DubbenchError(f"{run}: not a run folder (no run.json); give the --out folder of a dubbench run")
     try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_text(encoding="utf-8"))
+        schema = told["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DubbenchError(f"{path}: not a manifest of dubbench ({one_line(error)}); run again") from error
+    if schema != SCHEMA:
+        by = told.get("code", {}).get("dubbench", "?")
+        raise DubbenchError(
+            f"{path}: schema {schema}, made by dubbench {by}; this dubbench {dubbench.__version__} reads schema "
+            f"{SCHEMA}: use the one that made it, or run again into a new folder"
+        )
+    try:
+        return Manifest.model_validate(told)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -180,62 +217,14 @@ def read_manifest(run: Path) -> Manifest:
         ) from error
 
 
-class Journal:
-    """An append-only JSONL file that survives a kill at any moment."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> Iterator[dict[str, Any]]:
-        """Every whole line; a torn last line is left out.
-
-        Raises:
-            DubbenchError: a line before the last is damaged.
-        """
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DubbenchError(
-                        f"{self.path}: line {number} is damaged ({error}); delete the line and run again"
-                    ) from error
-
-    def append(self, rows: Iterable[BaseModel]) -> None:
-        """Append rows and flush them to the disk; a torn last line is cut first."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        data = "".join(row.model_dump_json() + "\n" for row in rows).encode()
-        with self.path.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                keep = _whole(file, size)
-                if keep != size:
-                    file.truncate(keep)
-            file.write(data)
-            file.flush()
-
-
-def _whole(file: Any, size: int) -> int:
-    """Size of the file without a torn last line."""
-    file.seek(size - 1)
-    if file.read(1) == b"\n":
-        return size
-    file.seek(0)
-    return int(file.read().rfind(b"\n")) + 1
-
-
-def ledger(run: Path) -> Journal:
+def ledger(run: Path) -> Journal[DubRow]:
     """The ledger of dubs."""
-    return Journal(run / "dubs.jsonl")
+    return Journal(run / "dubs.jsonl", DubRow)
 
 
-def journal(run: Path) -> Journal:
+def journal(run: Path) -> Journal[ScoreRow]:
     """The journal of scores."""
-    return Journal(run / "scores.jsonl")
+    return Journal(run / "scores.jsonl", ScoreRow)
 
 
 def write_scores(run: Path, manifest: Manifest, rows: Iterable[ScoreRow]) -> None:
@@ -263,7 +252,7 @@ def write_scores(run: Path, manifest: Manifest, rows: Iterable[ScoreRow]) -> Non
             table.append({**base, "stat": None, "value": None, "reason": row.reason})
     text = ("system", "clip", "speaker", "metric", "signature", "stat")
     schema = pa.schema([*((name, pa.string()) for name in text), ("value", pa.float64()), ("reason", pa.string())])
-    with atomic(run / "scores.parquet") as temporary:
+    with durable(run / "scores.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(table, schema=schema), temporary)
 
 
@@ -290,8 +279,7 @@ def read_run(path: Path) -> Run:
             reasons[where] = row["reason"]
     clips = {clip.id for clip in manifest.clips}
     dubs: dict[tuple[str, str], DubRow] = {}
-    for line in ledger(path).read():
-        dub = DubRow.model_validate(line)
+    for dub in ledger(path).read():
         if dub.system in manifest.systems and dub.clip in clips:
             dubs[dub.system, dub.clip] = dub
     return Run(

@@ -91,7 +91,7 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
     job = Job(stage, config, caches, o["out"], o["hold_out"], o.get("teacher"), o["codec"])
     names = ("seed", "steps", "save_every", "validate_every", "average", "seconds")
     settings = Settings(**{name: o[name] for name in names})
-    machine = Machine(o["device"], o["engine"])
+    machine = Machine(o["device"], o["engine"], o["precision"])
     if o["estimate"]:
         found = estimate(job, settings, machine)
         typer.echo(
@@ -120,6 +120,7 @@ AverageOption = Annotated[float, typer.Option(min=0, max=1, help="Decay of the a
 SecondsOption = Annotated[float, typer.Option(min=0, help="Stop, with a checkpoint, after that time; 0: at the end.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 EngineOption = Annotated[str, typer.Option(help="fabric, plain (torch alone), or auto: Fabric where it is installed.")]
+PrecisionOption = Annotated[str, typer.Option(help="float32, bf16, or auto: bf16 on a GPU.")]
 
 
 @train_app.command()
@@ -140,6 +141,7 @@ def tts(
     seconds: SecondsOption = 0.0,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
     workers: WorkersOption = 0,
     estimate: EstimateOption = False,
 ) -> None:
@@ -170,6 +172,7 @@ def dub_stage(
     seconds: SecondsOption = 0.0,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
     workers: WorkersOption = 0,
     estimate: EstimateOption = False,
 ) -> None:
@@ -298,10 +301,10 @@ def dub(
     """Dub one clip of your own."""
     import tempfile
 
+    from dubbench.device import resolve_device
     from dubbench.media import as_mono, mux, probe, read_audio, silent_copy, write_wav
     from dubbench.registry import make_system, parse_spec
     from dubbench.request import Dub, DubRequest
-    from dubbench.synthesis import resolve_device
 
     made = make_system(parse_spec(system))
     if made.info.privileged:

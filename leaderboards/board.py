@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from dubbench.errors import DubbenchError
+from dubbench.journal import write_text
 from dubbench.leaderboards import markdown
 from dubbench.leaderboards.data import data, place_media, script_json
 from dubbench.leaderboards.examples import LIMIT, Example, choose, examples
@@ -27,7 +28,6 @@ from dubbench.leaderboards.table import (
     table_rows,
     timing_rows,
 )
-from dubbench.journal import write_text
 from dubbench.store import Run
 
 SCRIPTS = ("board.js", "clips.js", "player.js")

@@ -19,7 +19,7 @@ CELL = ("--dataset", "example-tones", "--root", "tones", "--setting", "2.0", "-m
 
 
 def ledger_of(run: Path) -> dict[tuple[str, str], DubRow]:
-    return {(r.system, r.clip): r for r in map(DubRow.model_validate, ledger(run).read())}
+    return {(r.system, r.clip): r for r in ledger(run).read()}
 
 
 def table(path: Path) -> list[dict[str, str]]:

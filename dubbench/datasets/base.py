@@ -143,6 +143,47 @@ class DatasetBase:
         return ""
 
 
+class Vetted:
+    """A data set, ours or a plugin's, less the clips whose ids cannot name a file or were there before."""
+
+    def __init__(self, data: Dataset) -> None:
+        self._data = data
+        self.info = data.info
+        kept: dict[str, Clip] = {}
+        found = list(data.problems())
+        for clip in data.clips():
+            wrong = id_problem(clip.id)
+            if wrong:
+                found.append(Problem(ascii(clip.id), wrong))
+            elif clip.id in kept:
+                found.append(Problem(clip.id, "there twice: the first is used; give every clip an id of its own"))
+            else:
+                kept[clip.id] = clip
+        self._clips = [kept[name] for name in sorted(kept)]
+        self._problems = sorted(found)
+
+    @property
+    def root(self) -> Path:
+        """The data set's."""
+        return self._data.root
+
+    def clips(self) -> list[Clip]:
+        """The clips that can be used, sorted by id."""
+        return list(self._clips)
+
+    def problems(self) -> list[Problem]:
+        """The data set's, and the clips that were left out."""
+        return list(self._problems)
+
+    def split(self, name: str) -> list[str] | None:
+        """The data set's."""
+        return self._data.split(name)
+
+    def split_note(self, name: str) -> str:
+        """The data set's, where it has one."""
+        return self._data.split_note(name) if isinstance(self._data, Remarks) else ""
+
+
 def usual_root(name: str) -> Path:
     """Where a data set lies unless told otherwise: ``$DUBBENCH_DATA/name``, else the user's data folder."""
     home = os.environ.get("DUBBENCH_DATA")

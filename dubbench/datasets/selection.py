@@ -27,11 +27,13 @@ class Selection:
         clips: sorted by id, at least one.
         missing: ids that were asked for and that the data set does not have.
         note: where the split comes from and what is missing, for the user; may be empty.
+        name: what the split is called in a run: a file of ids is ``list:STEM@DIGEST`` (of its ids), wherever it lies.
     """
 
     clips: list[Clip]
     missing: list[str] = field(repr=False)
     note: str
+    name: str = ""
 
     @property
     def digest(self) -> str:
@@ -58,7 +60,7 @@ def select(dataset: Dataset, split: str = "test", limit: int | None = None) -> S
     if limit is not None and limit < 1:
         raise DubbenchError(f"a limit of {limit} clips; give 1 or more")
     clips = {clip.id: clip for clip in dataset.clips()}
-    ids, missing, note = _ids(dataset, split, clips)
+    ids, missing, note, name = _ids(dataset, split, clips)
     if not ids:
         raise DubbenchError(
             f"split {split!r} of {dataset.info.name}: none of its clips is in {dataset.root}"
@@ -67,23 +69,24 @@ def select(dataset: Dataset, split: str = "test", limit: int | None = None) -> S
     if limit is not None and limit < len(ids):
         note = "; ".join(filter(None, [note, f"{limit} of {len(ids):,} clips, spread by a hash of the id"]))
         ids = sorted(ids, key=lambda clip: place(clip, "limit"))[:limit]
-    return Selection([clips[clip] for clip in sorted(ids)], missing, note)
+    return Selection([clips[clip] for clip in sorted(ids)], missing, note, name)
 
 
-def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str], list[str], str]:
-    """(present, missing, note) of a split."""
+def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str], list[str], str, str]:
+    """(present, missing, note, name) of a split."""
+    name = split
     if split == "all":
-        return list(clips), [], ""
+        return list(clips), [], "", name
     if split.startswith("random:"):
-        return _random(split, clips), [], ""
+        return _random(split, clips), [], "", name
     if split.startswith("speaker:"):
         wanted = set(split.removeprefix("speaker:").split(","))
-        return [clip.id for clip in clips.values() if clip.speaker in wanted], [], ""
+        return [clip.id for clip in clips.values() if clip.speaker in wanted], [], "", name
     listed = dataset.split(split)
     note = dataset.split_note(split) if isinstance(dataset, Remarks) else ""
     twice = 0
     if listed is None and split == "test":
-        return list(clips), [], f"{dataset.info.name} has no test list here: all {len(clips):,} clips are used"
+        return list(clips), [], f"{dataset.info.name} has no test list here: all {len(clips):,} clips are used", name
     if listed is None:
         path = Path(split).expanduser()
         if not path.is_file():
@@ -97,18 +100,19 @@ def _ids(dataset: Dataset, split: str, clips: dict[str, Clip]) -> tuple[list[str
         lines = [known_id(line, clips) for line in read_ids(path)]
         listed = list(dict.fromkeys(lines))
         twice = len(lines) - len(listed)
+        name = f"list:{path.name.split('.')[0]}@{rows_digest(sorted(listed))}"
     present = [clip for clip in listed if clip in clips]
     missing = [clip for clip in listed if clip not in clips]
     if split == "test" and not present:
         said = f"none of the {len(listed):,} test clips is present: all {len(clips):,} clips are used"
-        return list(clips), [], "; ".join(filter(None, [note, said]))
+        return list(clips), [], "; ".join(filter(None, [note, said])), name
     notes = [note]
     if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         notes.append(f"{len(present):,} of {len(listed):,} listed clips are present; missing: {shown}")
     if twice:
         notes.append(f"{twice:,} ids are listed more than once")
-    return present, missing, "; ".join(filter(None, notes))
+    return present, missing, "; ".join(filter(None, notes)), name
 
 
 def _random(split: str, clips: Iterable[str]) -> list[str]:
