@@ -1,0 +1,189 @@
+"""Pickles: read in another process, and never run."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_server import Server, serving
+
+from dubbench.assets import Asset, asset_digest, asset_path, assets, assets_dir, have, target_of
+from dubbench.assets_import import take
+from dubbench.assets_store import bring, verify
+from dubbench.convert import convert, plain_values, state_dict, tensor_names, torchscript, write_tensors
+from dubbench.errors import DubbenchError
+from dubbench.inert_pickle import Inert
+
+torch = pytest.importorskip("torch")
+load_file = pytest.importorskip("safetensors.torch").load_file
+
+
+class Evil:
+    """Unpickled in the ordinary way, it makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self.mark}",)
+
+
+def small() -> dict[str, Any]:
+    torch.manual_seed(0)
+    return {"model": torch.nn.Linear(3, 4).state_dict(), "dims": {"n_mels": 80}, "step": 7}
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Asset]]:
+    """A file becomes a published pickle called toy."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path / "assets"))
+
+    with serving() as server:
+
+        def published(file: Path, **options: str | bool) -> Asset:
+            return _published(server, file, options, monkeypatch)
+
+        yield published
+
+
+def _published(server: Server, file: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Asset:
+    content = file.read_bytes()
+    server.files["/toy.pt"] = content
+    item = Asset(
+        name="toy",
+        file="toy.pt",
+        address=f"{server.address}/toy.pt",
+        sha256=sha256(content).hexdigest(),
+        size=len(content),
+        licence="MIT",
+        commercial=True,
+        convert="state_dict",
+        options=options,
+    )
+    monkeypatch.setitem(assets(), "toy", item)
+    return item
+
+
+def test_a_state_dict_becomes_safetensors(serve: Callable[..., Asset], tmp_path: Path) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    item = serve(tmp_path / "toy.pt", key="model")
+    with pytest.raises(DubbenchError, match="here but not converted: it comes as a pickle; give --convert"):
+        bring(item, say=str)
+    with pytest.raises(DubbenchError, match="fetched but not converted yet; dubbench assets fetch toy --convert"):
+        asset_path("toy")
+    bring(item, convert_too=True, say=str)
+    path = asset_path("toy")
+    assert path.name == "toy.pt.safetensors" and asset_digest("toy") == item.sha256
+    tensors = load_file(path)
+    assert set(tensors) == {"weight", "bias"}
+    assert all(torch.equal(tensors[name], value) for name, value in small()["model"].items())
+    assert plain_values(path) == {"dims": {"n_mels": 80}, "step": 7}
+
+
+def malicious(tmp_path: Path, zipped: bool = True) -> Path:
+    """The mark that the pickle in tmp_path/toy.pt leaves when it is read in the ordinary way."""
+    mark = tmp_path / "ran"
+    content = {**small(), "settings": Evil(mark)}
+    torch.save(content, tmp_path / "toy.pt", _use_new_zipfile_serialization=zipped)
+    torch.load(tmp_path / "toy.pt", weights_only=False)
+    assert mark.exists(), "the pickle is malicious indeed"
+    mark.unlink()
+    return mark
+
+
+def test_a_malicious_pickle_does_not_run(serve: Callable[..., Asset], tmp_path: Path) -> None:
+    mark = malicious(tmp_path)
+    item = serve(tmp_path / "toy.pt", key="model")
+    with pytest.raises(DubbenchError, match=r"toy\.pt: cannot be converted: it holds \w+\.system and not just tensors"):
+        bring(item, convert_too=True, say=str)
+    assert not mark.exists() and not have("toy")
+    bring(serve(tmp_path / "toy.pt", key="model", inert=True), convert_too=True, say=str)
+    assert not mark.exists()
+    assert torch.equal(load_file(asset_path("toy"))["weight"], small()["model"]["weight"])
+    assert plain_values(asset_path("toy")) == {"dims": {"n_mels": 80}, "step": 7}
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "old format"])
+def test_neither_reader_runs_it(tmp_path: Path, zipped: bool) -> None:
+    mark = malicious(tmp_path, zipped)
+    with pytest.raises(DubbenchError, match=r"it holds \w+\.system and not just tensors; nothing in it was run"):
+        state_dict(tmp_path / "toy.pt", key="model")
+    tensors, beside = state_dict(tmp_path / "toy.pt", key="model", inert=True)
+    assert not mark.exists() and set(tensors) == {"weight", "bias"}
+    assert torch.equal(tensors["weight"], small()["model"]["weight"]) and isinstance(beside["settings"], Inert)
+
+
+def test_torchscript_gives_its_parameters(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(3, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(layer), tmp_path / "toy.pt")
+        tensors, _ = torchscript(tmp_path / "toy.pt")
+    assert torch.equal(tensors["weight"], layer.weight) and torch.equal(tensors["bias"], layer.bias)
+
+
+def test_tied_and_sliced_tensors(tmp_path: Path) -> None:
+    big = torch.arange(12.0).reshape(3, 4)
+    torch.save({"m.a": big, "m.tied": big, "m.column": big[:, 1], "n.b": big}, tmp_path / "toy.pt")
+    for name in ("one", "two"):
+        write_tensors(*state_dict(tmp_path / "toy.pt", prefix="m."), tmp_path / name)
+    tensors = load_file(tmp_path / "one")
+    assert sorted(tensors) == sorted(tensor_names(tmp_path / "one")) == ["a", "column", "tied"]
+    assert torch.equal(tensors["tied"], big) and tensors["column"].tolist() == [1.0, 5.0, 9.0]
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_files_of_another_kind(tmp_path: Path) -> None:
+    source = tmp_path / "toy.pt"
+    source.write_bytes(b"hello")
+    with pytest.raises(DubbenchError, match=r"not a file of torch\.save"):
+        state_dict(source)
+    with pytest.raises(DubbenchError, match="not a TorchScript archive"), pytest.warns(DeprecationWarning):
+        torchscript(source)
+    with pytest.raises(DubbenchError, match=r"^\S+toy\.pt: cannot be converted: .*No module named 'absent'[^\n]*$"):
+        convert("absent:read", source, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.pt"]
+
+
+def test_an_absent_entry_and_no_tensors(tmp_path: Path) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    with pytest.raises(DubbenchError, match="it has no entry 'state'"):
+        state_dict(tmp_path / "toy.pt", "state")
+    with pytest.raises(DubbenchError, match="holds no tensors"):
+        convert("state_dict", tmp_path / "toy.pt", tmp_path / "out", {"key": "dims"})
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.pt"]
+
+
+def test_a_damaged_conversion_is_made_again(serve: Callable[..., Asset], tmp_path: Path) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    item = serve(tmp_path / "toy.pt", key="model")
+    bring(item, convert_too=True, say=str)
+    good = asset_path("toy").read_bytes()
+    target_of(item).write_bytes(good[:-1] + b"x")
+    with pytest.raises(DubbenchError, match="its digest changed"):
+        asset_path("toy")
+    assert "damaged; dubbench assets fetch toy --convert makes it again" in verify()[0]["state"]
+    bring(item, convert_too=True, say=str)
+    assert asset_path("toy").read_bytes() == good and verify() == [{"name": "toy", "state": "ok"}]
+
+
+def test_the_pickle_may_be_deleted_and_left_behind(
+    serve: Callable[..., Asset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    item = serve(tmp_path / "toy.pt", key="model")
+    bring(item, convert_too=True, say=str)
+    there, digest = assets_dir(), asset_digest("toy")
+    (there / "toy" / "toy.pt").unlink()
+    monkeypatch.setenv("DUBBENCH_OFFLINE", "1")
+    bring(item, say=str)  # nothing to fetch, nothing to convert
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path / "second"))
+    shutil.copytree(there, tmp_path / "stick" / "carried")
+    assert take(tmp_path / "stick", say=str) == ["toy"]
+    assert asset_digest("toy") == digest == item.sha256 and "weight" in load_file(asset_path("toy"))
+    assert not (tmp_path / "second" / "toy" / "toy.pt").exists()

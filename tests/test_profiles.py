@@ -1,0 +1,94 @@
+"""Which metrics belong to a run: profiles known without making a metric, and one column once."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from dubbench import bench, registry
+from dubbench.errors import DubbenchError
+from dubbench.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
+
+
+class Usual(MetricBase):
+    """States nothing: offline."""
+
+    columns = (Column(name="A", direction="up", aggregate=Mean(value="a")),)
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(name="usual", recipe="usual")
+
+    def score(self, item: object) -> Stats | Unscored:
+        return {"a": 1.0}
+
+
+class Heavy(Usual):
+    """Only in the paper's set, and its weights are not here."""
+
+    profiles = frozenset({"paper"})
+    assets = ("s3fd",)
+
+    def __init__(self) -> None:
+        raise DubbenchError("s3fd is not here; dubbench assets fetch s3fd brings it")
+
+
+class Asked(Usual):
+    """In no set: only with -m. Gives the same column as Usual."""
+
+    profiles = frozenset[str]()
+
+
+class Both(Usual):
+    profiles = frozenset({"offline", "paper"})
+    columns = (Column(name="B", direction="up", aggregate=Mean(value="a")),)
+
+
+class OldForm(Usual):
+    """A plugin that states its profile in its info."""
+
+    info = MetricInfo(name="old", recipe="old", profiles=frozenset({"mine"}))
+
+    def __init__(self) -> None:
+        pass
+
+
+METRICS = {"usual": "Usual", "heavy": "Heavy", "asked": "Asked", "both": "Both", "old": "OldForm"}
+
+
+@pytest.fixture(autouse=True)
+def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {n: EntryPoint(n, f"{__name__}:{c}", "dubbench.metrics") for n, c in METRICS.items()}
+    monkeypatch.setattr(registry, "_entries", lambda group: entries)
+
+
+def test_a_metric_of_another_profile_is_not_spoken_of() -> None:
+    found, broken = registry.metrics_of("offline")
+    assert list(found) == ["both", "usual"] and broken == []
+
+
+def test_a_metric_of_this_profile_that_cannot_be_made_is_left_out() -> None:
+    found, broken = registry.metrics_of("paper")
+    assert list(found) == ["both"]
+    assert broken == ["left out: s3fd is not here; dubbench assets fetch s3fd brings it"]
+
+
+def test_profiles_are_known_without_making_it_and_entered_into_its_info() -> None:
+    assert registry.profiles_of("heavy") == {"paper"} and registry.assets_of("heavy") == ("s3fd",)
+    assert registry.profiles_of("usual") == {"offline"} and registry.assets_of("usual") == ()
+    assert registry.profiles_of("asked") == frozenset() and registry.profiles_of("old") == {"mine"}
+    assert registry.make_metric("both").info.profiles == {"offline", "paper"}
+    assert list(registry.metrics_of("mine")[0]) == ["old"]
+
+
+def test_one_column_twice_is_refused() -> None:
+    with pytest.raises(DubbenchError, match="metrics 'usual' and 'asked' both give the column 'A', and a table has it"):
+        bench.metric_entries("offline", ["usual", "asked"])
+    entries, _ = bench.metric_entries("offline", ["asked", "both"])
+    assert list(entries) == ["asked", "both"]
+
+
+def test_a_profile_whose_metrics_all_lack_something_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "names", lambda group: ["heavy"])
+    with pytest.raises(DubbenchError, match="no metric of profile 'paper' can be made; left out: s3fd is not here"):
+        bench.metric_entries("paper", [])
+    with pytest.raises(DubbenchError, match="no metric belongs to profile 'none'"):
+        bench.metric_entries("none", [])
