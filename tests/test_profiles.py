@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from dubbench import bench, registry
+from dubbench import planning, registry
 from dubbench.errors import DubbenchError
 from dubbench.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
 
@@ -81,14 +81,14 @@ def test_profiles_are_known_without_making_it_and_entered_into_its_info() -> Non
 
 def test_one_column_twice_is_refused() -> None:
     with pytest.raises(DubbenchError, match="metrics 'usual' and 'asked' both give the column 'A', and a table has it"):
-        bench.metric_entries("offline", ["usual", "asked"])
-    entries, _ = bench.metric_entries("offline", ["asked", "both"])
+        planning.metric_entries("offline", ["usual", "asked"])
+    entries, _ = planning.metric_entries("offline", ["asked", "both"])
     assert list(entries) == ["asked", "both"]
 
 
 def test_a_profile_whose_metrics_all_lack_something_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "names", lambda group: ["heavy"])
     with pytest.raises(DubbenchError, match="no metric of profile 'paper' can be made; left out: s3fd is not here"):
-        bench.metric_entries("paper", [])
+        planning.metric_entries("paper", [])
     with pytest.raises(DubbenchError, match="no metric belongs to profile 'none'"):
-        bench.metric_entries("none", [])
+        planning.metric_entries("none", [])
