@@ -26,7 +26,7 @@ SpeechOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="LibriTTS, or any folder of wavs with texts (stage 1 alone).")
 ]
 CodecOption = Annotated[
-    str, typer.Option(help="A codec from 'codec fit', a folder with FACodec's files, or world: the shipped one.")
+    str, typer.Option(help="A file of 'codec fit'; world: the shipped one; facodec: the paper's, see 'assets list'.")
 ]
 VisualOption = Annotated[str, typer.Option(help="landmarks, none (speech alone), or npy with --lips and --face.")]
 LipsOption = Annotated[Path | None, typer.Option(metavar="DIR", help="npy: the field's lip features, 512 a frame.")]

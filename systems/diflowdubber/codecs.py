@@ -20,12 +20,21 @@ def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
     """A codec, loaded.
 
     Args:
-        spec: ``world`` for the shipped one, a file of `WorldCodec.save`, or a folder with FACodec's two official files.
+        spec: ``world`` for the shipped one, ``facodec`` for the paper's with its fetched weights
+            (``dubbench assets fetch facodec-encoder facodec-decoder --convert``), a file of `WorldCodec.save`, or a
+            folder with FACodec's two official files.
         device: for FACodec.
 
     Raises:
         DubbenchError: there is none, or it cannot be read.
     """
+    if str(spec) == "facodec":
+        from dubbench.assets import asset_path
+
+        encoder, decoder = asset_path("facodec-encoder"), asset_path("facodec-decoder")
+        from .codec.facodec import FACodec
+
+        return FACodec.load(encoder, decoder, device)
     path = WEIGHTS / CODEC_FILE if str(spec) == "world" else Path(spec)
     if path.is_dir():
         from .codec.facodec import DECODER_FILE, ENCODER_FILE, FACodec
@@ -33,7 +42,7 @@ def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
         return FACodec.load(path / ENCODER_FILE, path / DECODER_FILE, device)
     if not path.is_file():
         where = "no shipped codec" if str(spec) == "world" else f"{path}: no such codec"
-        raise DubbenchError(f"{where}; make one with: dubbench codec fit, or give a folder with FACodec's files")
+        raise DubbenchError(f"{where}; make one with: dubbench codec fit, or say facodec")
     from .codec.world import WorldCodec
 
     return WorldCodec.load(path)
