@@ -13,7 +13,7 @@ that was synthesised before 2022, and 1 s of digital silence also has a score: s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import require
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.provenance import versions
 
 RATE = 16000
 SHORTEST = 0.5
@@ -29,27 +30,20 @@ WEIGHTS = "utmos22-strong"
 
 
 def opinion(model: Any, samples: NDArray[np.float32], rate: int) -> float:
-    """Predicted opinion of (T,) samples at ``rate`` Hz, at least 0.025 s, by a loaded `UTMOS22`.
-
-    On the CPU one thread computes it: the same digits on any machine, and no fight between workers.
-    """
+    """Predicted opinion of (T,) samples at ``rate`` Hz, at least 0.025 s, by a loaded `UTMOS22`."""
     torch = require("torch", "metrics", "UTMOS")
+    from dubbench.metrics.models.running import exact
     from dubbench.metrics.models.utmos22 import to_16k
 
-    device = model.domain_emb.device
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return float(model(torch.from_numpy(to_16k(samples, rate))[None].to(device)).item())
-    finally:
-        torch.set_num_threads(threads)
+    with exact():
+        return float(model(torch.from_numpy(to_16k(samples, rate))[None].to(model.domain_emb.device)).item())
 
 
 class UTMOS(MetricBase):
     """Predicted opinion of naturalness by UTMOS22 strong."""
 
-    assets = (WEIGHTS,)
+    profiles: ClassVar[frozenset[str]] = frozenset({"paper"})
+    assets: ClassVar[tuple[str, ...]] = (WEIGHTS,)
     columns = (
         Column(
             name="UTMOS",
@@ -67,6 +61,7 @@ class UTMOS(MetricBase):
             name="utmos",
             recipe="utmos/utmos22-strong",
             settings={
+                **versions("torch", "numpy"),
                 "rate": RATE,
                 "resampling": "Hann-windowed sinc, 6 zero crossings, rolloff 0.99, float32 (torchaudio's default)",
                 "loudness": "as is",
@@ -76,7 +71,6 @@ class UTMOS(MetricBase):
                 "aggregation": "mean over frames, times 2, plus 3; mean over clips",
             },
             weights={WEIGHTS: asset_digest(WEIGHTS)},
-            profiles=frozenset({"paper"}),
             summary="Predicted naturalness without a reference: UTMOS22, strong learner",
             source="Saeki et al., Interspeech 2022; tarepan/SpeechMOS v1.2.0",
             licence="MIT (UTMOS22, SpeechMOS and their weights)",

@@ -1,0 +1,236 @@
+"""WER through Whisper: free recognition of the dub against the script, in percent, pooled over clips.
+
+``wer`` is Whisper large-v3 in OpenAI's own package, ``wer-faster`` the same model on CTranslate2. Both decode without
+chance: temperature 0 alone (OpenAI's default falls back to sampling at up to 1.0 where it doubts a result), greedily,
+each window by itself, English told and not guessed, in float32. Timestamps stay on, as in both packages' defaults,
+because leaving them out is another decoding. Script and transcript go through Whisper's English normaliser, script
+first, as in ``metrics/wer.py``: a silent dub loses all its words, and so does one that could not be made; WER can
+exceed 100 %, because Whisper also invents words.
+
+Beside it, not on the board: ``WER-macro``, the mean of the clips' own rates, as some papers average; and
+``WER-empty``, the share of dubs in which nothing at all was recognised, which some scripts drop.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubbench.assets import asset_digest, asset_path
+from dubbench.clip import Clip
+from dubbench.errors import require
+from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
+from dubbench.metrics.normalise import any_word, english, english_settings
+from dubbench.metrics.wer import count_errors
+from dubbench.provenance import versions
+
+RATE = 16000
+SHORTEST = 160
+"""Samples of one step of Whisper's mel; what is shorter holds no word."""
+
+OPENAI: dict[str, Any] = {
+    "language": "en",
+    "task": "transcribe",
+    "temperature": 0.0,
+    "condition_on_previous_text": False,
+    "without_timestamps": False,
+    "no_speech_threshold": 0.6,
+    "logprob_threshold": -1.0,
+    "compression_ratio_threshold": 2.4,
+}
+"""Options of ``whisper.transcribe``. With one temperature the last two start no second try; together with the third
+from last, the middle one decides what is silence."""
+
+FASTER: dict[str, Any] = {
+    "language": "en",
+    "task": "transcribe",
+    "temperature": [0.0],
+    "beam_size": 1,
+    "condition_on_previous_text": False,
+    "without_timestamps": False,
+    "no_speech_threshold": 0.6,
+    "log_prob_threshold": -1.0,
+    "compression_ratio_threshold": 2.4,
+    "vad_filter": False,
+}
+"""The same for ``faster_whisper.WhisperModel.transcribe``."""
+
+
+class Recogniser(Protocol):
+    """`dubbench.metrics.models.whisper.OpenAIWhisper` or `FasterWhisper`."""
+
+    def text(self, samples: NDArray[np.float32], options: Mapping[str, Any]) -> str: ...
+
+
+def as_settings(options: Mapping[str, Any]) -> dict[str, Option]:
+    """Decoding options as a recipe lists them."""
+    return {name: value if isinstance(value, str | int | float) else str(value) for name, value in options.items()}
+
+
+def word_statistics(reference: Sequence[str], hypothesis: Sequence[str]) -> dict[str, float]:
+    """Counts of one clip, its own rate, and whether nothing was recognised. ``reference`` has at least one word."""
+    errors = count_errors(reference, hypothesis)
+    return {
+        "hits": float(errors.hits),
+        "substitutions": float(errors.substitutions),
+        "deletions": float(errors.deletions),
+        "insertions": float(errors.insertions),
+        "errors": float(errors.errors),
+        "words": float(len(reference)),
+        "rate": errors.errors / len(reference),
+        "empty": float(not any_word(hypothesis)),
+    }
+
+
+EXPECTS: dict[str, Effect] = {
+    "another_clip": "worse",
+    "shuffled": "worse",
+    "silence": "worse",
+    "noise": "worse",
+    "gain(db=-12)": "invariant",
+}
+"""Not among them: noise at 10 dB, which a large Whisper may hear through, and what a delay does to timestamps."""
+
+
+def empty_column() -> Column:
+    """``WER-empty``: share of dubs without a recognised word, in percent."""
+    return Column(
+        name="WER-empty",
+        direction="down",
+        aggregate=Mean(value="empty"),
+        unit="%",
+        scale=100.0,
+        digits=1,
+        tolerance=5.0,
+        headline=False,
+        expects={"silence": "worse"},
+    )
+
+
+COLUMNS = (
+    Column(
+        name="WER",
+        direction="down",
+        aggregate=Ratio(numerator="errors", denominator="words"),
+        unit="%",
+        scale=100.0,
+        digits=2,
+        tolerance=3.0,
+        expects=EXPECTS,
+    ),
+    Column(
+        name="WER-macro",
+        direction="down",
+        aggregate=Mean(value="rate"),
+        unit="%",
+        scale=100.0,
+        digits=2,
+        tolerance=3.0,
+        headline=False,
+        expects=EXPECTS,
+    ),
+    empty_column(),
+)
+
+
+class WhisperWER(MetricBase):
+    """What both packages share: everything but the model and its options."""
+
+    profiles: ClassVar[frozenset[str]] = frozenset()
+    columns = COLUMNS
+    options: Mapping[str, Any]
+    _recogniser: Recogniser | None = None
+
+    @abstractmethod
+    def open(self, device: str) -> Recogniser:
+        """The loaded model."""
+
+    def load(self, device: str) -> None:
+        """Load the model onto ``device``."""
+        require("jiwer", "metrics", "WER")
+        english("")
+        self._recogniser = self.open(device)
+
+    def score(self, item: Item) -> Stats | Unscored:
+        """Counts of one clip. Unscored where the text has no word."""
+        words = english(item.clip.text)
+        if not any_word(words):
+            return Unscored("the text has no word")
+        samples = item.dub.at(RATE)
+        if len(samples) < SHORTEST or np.ptp(samples) == 0:
+            return word_statistics(words, ())
+        if self._recogniser is None:
+            self.load("cpu")
+        assert self._recogniser is not None
+        return word_statistics(words, english(self._recogniser.text(samples, self.options)))
+
+    def failed(self, clip: Clip) -> Stats | None:
+        """All words deleted; None where the text has no word."""
+        words = english(clip.text)
+        return word_statistics(words, ()) if any_word(words) else None
+
+
+def _info(name: str, recipe: str, asset: str, package: dict[str, str], options: Mapping[str, Any]) -> MetricInfo:
+    return MetricInfo(
+        name=name,
+        recipe=recipe,
+        settings={
+            **package,
+            **versions("jiwer"),
+            **english_settings(),
+            **{f"decoding_{key}": value for key, value in as_settings(options).items()},
+            "precision": "float32",
+            "rate": RATE,
+            "samples": "rounded to 16 bits",
+            "silent_dub": "constant or shorter than 10 ms: no word",
+            "aggregation": "micro",
+            "empty_hypothesis": "all deletions",
+            "failed_dub": "all deletions",
+        },
+        weights={asset: asset_digest(asset)},
+        needs=frozenset({"text"}),
+        summary=f"Word error rate of Whisper large-v3 ({recipe.split('/')[1]}), decoded without chance",
+        source="Radford et al., ICML 2023 (model and normaliser)",
+        licence="MIT (Whisper, its weights and faster-whisper)",
+    )
+
+
+class WER(WhisperWER):
+    """Whisper large-v3 in OpenAI's package."""
+
+    profiles: ClassVar[frozenset[str]] = frozenset({"paper"})
+    assets: ClassVar[tuple[str, ...]] = ("whisper-large-v3",)
+    options = OPENAI
+
+    def __init__(self) -> None:
+        package = versions("openai-whisper", "tiktoken", "torch", "numpy", extra="whisper")
+        self.info = _info("wer", "wer/openai-whisper/large-v3", self.assets[0], package, self.options)
+
+    def open(self, device: str) -> Recogniser:
+        """The model from OpenAI's weights, converted to safetensors."""
+        require("torch", "metrics", "WER")
+        require("safetensors", "metrics", "WER")
+        from dubbench.metrics.models.whisper import load_openai
+
+        return load_openai(asset_path(self.assets[0]), device)
+
+
+class WERFaster(WhisperWER):
+    """Whisper large-v3 on CTranslate2."""
+
+    assets: ClassVar[tuple[str, ...]] = ("faster-whisper-large-v3",)
+    options = FASTER
+
+    def __init__(self) -> None:
+        package = versions("faster-whisper", "ctranslate2", "tokenizers", "numpy", extra="whisper")
+        self.info = _info("wer-faster", "wer/faster-whisper/large-v3", self.assets[0], package, self.options)
+
+    def open(self, device: str) -> Recogniser:
+        """The model from the folder of its weights."""
+        from dubbench.metrics.models.whisper import FasterWhisper
+
+        return FasterWhisper(asset_path(self.assets[0]), device)
