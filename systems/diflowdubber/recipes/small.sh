@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Trains `small`, the shipped checkpoint, on GRID s1 (the clips that are not on the published test list) and toon.
-#   GRID=<folder of s1/*.mpg with its alignments> [OUT=runs/small] [DEVICE=auto] systems/diflowdubber/recipes/small.sh
+#   GRID=<folder of s1/*.mpg with its alignments> [OUT=runs/small] [DEVICE=auto] [PRECISION=auto] \
+#       systems/diflowdubber/recipes/small.sh
+# The shipped one was made with DEVICE=cpu PRECISION=bf16 OMP_NUM_THREADS=1, about two hours of one core.
 # Fifty clips of GRID and a tenth of toon are held out of everything for validation; the test lists are never read.
 # Given again after an interruption, every step goes on where it was. See docs/training.md for a GPU machine that has
 # nothing but torch.
 set -euo pipefail
 : "${GRID:?set GRID to the folder that holds s1/}"
-OUT=${OUT:-runs/small} DEVICE=${DEVICE:-auto}
+OUT=${OUT:-runs/small} DEVICE=${DEVICE:-auto} PRECISION=${PRECISION:-auto}
 mkdir -p "$OUT"
 
 CODEC=$OUT/codec.safetensors
@@ -18,7 +20,8 @@ features() { # data set, file, more options; exit status 3 says that some clips 
 features grid "$OUT/grid.safetensors" --root "$GRID"
 features toon "$OUT/toon.safetensors"
 
-DATA=(--features "$OUT/grid.safetensors" --features "$OUT/toon.safetensors" --codec "$CODEC" --device "$DEVICE")
+DATA=(--features "$OUT/grid.safetensors" --features "$OUT/toon.safetensors" --codec "$CODEC" --device "$DEVICE"
+    --precision "$PRECISION" --average 0.995 --save-every 250)  # an average over the last 200 of so few steps
 dubbench train tts --config small "${DATA[@]}" --out "$OUT/tts"
 dubbench train dub --config small "${DATA[@]}" --teacher "$OUT/tts" --out "$OUT/dub"
 dubbench train release "$OUT/dub" --codec "$CODEC" --out "$OUT/release"
