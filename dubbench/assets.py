@@ -15,6 +15,7 @@ import difflib
 import json
 import os
 import tomllib
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -247,8 +248,9 @@ def _checked(item: Asset) -> dict[str, Seen]:
         raise DubbenchError(
             f"{target}: converted from another file; dubbench assets fetch {item.name} --convert makes it anew"
         )
-    if renewed and os.access(folder, os.W_OK):
-        write_lock(item, lock)
+    if renewed:
+        with suppress(OSError):  # a shared folder that others may only read
+            write_lock(item, lock)
     return lock.files
 
 

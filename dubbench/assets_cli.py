@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dubbench.assets import Asset, asset, assets, assets_dir, have
+from dubbench.assets import Asset, asset, assets, assets_dir, folder_of, have, target_of
 from dubbench.errors import DubbenchError
 from dubbench.options import JsonOption
 
@@ -136,16 +136,14 @@ def megabytes(item: Asset) -> str:
 
 
 def _state(item: Asset) -> str:
-    from dubbench.assets import asset_path, folder_of
-
-    try:
-        asset_path(item.name)
-    except DubbenchError as error:
-        parts = any((folder_of(item) / f"{part.file}.part").exists() for part in item.files)
-        if "not converted" in str(error):
-            return "not converted"
-        return "half fetched" if parts else "wrong" if "digest" in str(error) else "missing"
-    return "here"
+    folder = folder_of(item)
+    if have(item.name):
+        return "here"
+    if any((folder / f"{part.file}.part").exists() for part in item.files):
+        return "half fetched"
+    if item.convert and (folder / item.file).exists() and not target_of(item).exists():
+        return "not converted"
+    return "not usable" if any((folder / part.file).exists() for part in item.files) else "missing"
 
 
 def _chosen(names: Sequence[str] | None, profile: str | None) -> list[Asset]:

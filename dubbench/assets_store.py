@@ -156,10 +156,9 @@ def alone(item: Asset) -> Iterator[None]:
 
 
 def _disk(error: OSError) -> DubbenchError:
-    place = error.filename or assets_dir()
     if error.errno == errno.ENOSPC:
-        return DubbenchError(f"{place}: the disk is full; make room and run the same command again")
-    return DubbenchError(f"{place}: {error.strerror or error}")
+        return DubbenchError(f"{assets_dir()}: the disk is full; make room and run the same command again")
+    return DubbenchError(f"{error.filename or assets_dir()}: {error.strerror or error}")
 
 
 def _settled(address: str, before: str) -> str:

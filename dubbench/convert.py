@@ -61,7 +61,9 @@ def convert(converter: str, source: Path, target: Path, options: Options | None 
         )
         if done.returncode:
             lines = done.stderr.strip().splitlines()
-            reason = lines[-1] if lines else f"the converter ended with {done.returncode}"
+            reason = lines[-1] if lines else f"the converter ended with {done.returncode}, for lack of memory perhaps"
+            if "No space left" in reason:
+                raise DubbenchError(f"{target}: the disk is full; make room and run the same command again")
             raise DubbenchError(f"{source}: cannot be converted: {reason}")
         if not tensor_names(part):
             raise DubbenchError(f"{source}: holds no tensors")

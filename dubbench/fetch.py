@@ -114,7 +114,7 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
             return
         free, needed = shutil.disk_usage(part.parent).free, remote.size - have
         if needed > free:
-            raise DubbenchError(f"{part.parent}: {free / 1e9:.1f} GB free of {needed / 1e9:.1f} GB needed; make room")
+            raise DubbenchError(f"{part.parent}: {free / 1e6:,.0f} MB free of {needed / 1e6:,.0f} MB needed; make room")
         try:
             total = _append(remote, part, have, progress)
             if part.stat().st_size >= total:

@@ -101,7 +101,7 @@ def test_no_network(server: Server, tmp_path: Path) -> None:
 
 
 def test_no_room(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DubbenchError, match="GB needed; make room"):
+    with pytest.raises(DubbenchError, match="MB needed; make room"):
         fetch.fetch(server.remote(size=10**18), tmp_path / "f.bin")
     assert server.asked == []
     real = Path.open
