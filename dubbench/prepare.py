@@ -76,7 +76,7 @@ def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
         info = probe(clip.video)
         if seconds is not None and info.duration < seconds - 0.25:
             raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; get the file again")
-        digest = _digest(clip)
+        digest = content_digest(clip.text, clip.video, clip.audio)
         if not video_file(work, digest).exists():
             silent_copy(clip.video, video_file(work, digest))
     except DubbenchError as error:
@@ -92,10 +92,12 @@ def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
     return Prepared(clip.id, digest, info.duration, info.fps, truth_problem=truth_problem)
 
 
-def _digest(clip: Clip) -> str:
-    total = hashlib.sha256(clip.text.encode())
-    total.update(digest_of(recipe()).encode())  # another decoder may make other files of it
-    for path in dict.fromkeys([clip.video, clip.audio]):
+def content_digest(text: str, *paths: Path | None) -> str:
+    """sha256 over a text, the bytes of files (each once), and `dubbench.media.recipe`: another decoder may make other
+    files of them."""
+    total = hashlib.sha256(text.encode())
+    total.update(digest_of(recipe()).encode())
+    for path in dict.fromkeys(paths):
         if path is not None and path.is_file():
             with path.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())
