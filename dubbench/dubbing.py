@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from dubbench.device import resolve_device, synchronise
 from dubbench.errors import DubbenchError, one_line
@@ -35,15 +36,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Requests for a system, at most as many as it wants at once; none at all: close it.
+    """What the system's process is to do: load the system, dub (at most as many clips as it wants at once), close it.
 
     Attributes:
+        what: ``load``, ``dub`` or ``close``.
         label, spec, device: which system, where.
         wanted: the requests.
         run: the run folder. stage: an empty folder outside of it, for copies of requests.
         machine: the hardware class, for the ledger.
     """
 
+    what: Literal["load", "dub", "close"]
     label: str
     spec: str
     device: str
@@ -64,29 +67,23 @@ class Answer:
 
 
 _system: System | None = None
+_warm = False
 
 
-def dub(task: Task) -> Answer:
-    """Work on a task in the system's process; it is loaded for the first one."""
-    global _system
-    if not task.wanted:
+def work(task: Task) -> Answer:
+    """Do a task in the system's process. A process that took the place of one that died loads the system again."""
+    global _system, _warm
+    if task.what == "close":
         return Answer(broken=_close())
     if _system is None:
-        made: System | None = None
-        try:
-            made = make_system(parse_spec(task.spec))
-            made.load(resolve_device(task.device))
-            if isinstance(made, Expects):
-                made.expects([clip.id for clip in read_manifest(task.run).clips])
-        except Exception as error:
-            broken = f"the system cannot be loaded: {one_line(error)}"
-            if made is not None:
-                with suppress(Exception):
-                    made.close()
+        _system, broken = _load(task)
+        if _system is None:
             return Answer([failed(task.label, w, broken) for w in task.wanted], broken)
-        _system = made
-        if made.info.timed:
-            _warm_up(made, task)
+    if task.what == "load":
+        return Answer()
+    if _system.info.timed and not _warm:
+        _warm_up(_system, task)
+    _warm = True
     try:
         rows, error_text = _batch(_system, task, task.wanted)
         left = [w for w in task.wanted if w.request.clip not in rows]
@@ -102,10 +99,26 @@ def dub(task: Task) -> Answer:
     return Answer([rows[w.request.clip] for w in task.wanted])
 
 
+def _load(task: Task) -> tuple[System | None, str]:
+    """The loaded system, or why there is none."""
+    made: System | None = None
+    try:
+        made = make_system(parse_spec(task.spec))
+        made.load(resolve_device(task.device))
+        if isinstance(made, Expects):
+            made.expects([clip.id for clip in read_manifest(task.run).clips])
+    except Exception as error:
+        if made is not None:
+            with suppress(Exception):
+                made.close()
+        return None, f"the system cannot be loaded: {one_line(error)}"
+    return made, ""
+
+
 def _close() -> str:
     """Close the system, if there is one; returns what went wrong."""
-    global _system
-    system, _system = _system, None
+    global _system, _warm
+    system, _system, _warm = _system, None, False
     try:
         if system is not None:
             system.close()

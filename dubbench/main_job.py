@@ -11,6 +11,7 @@ from dubbench import bench
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
 from dubbench.journal import held
+from dubbench.patience import within
 from dubbench.planning import Cell, Machine, metric_entries, plan
 from dubbench.registry import Spec, factory, parse_spec
 from dubbench.store import DubRow, Manifest, MetricEntry, ScoreRow, read_manifest, read_run, slug, write_manifest
@@ -47,7 +48,9 @@ def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
     Raises:
         DubbenchError: unknown, or not where it was said to be.
     """
-    data: Dataset = factory("datasets", name)(roots.get(name))
+    make = factory("datasets", name)
+    with within(f"data set {name!r} cannot be opened"):
+        data: Dataset = make(roots.get(name))
     return data
 
 

@@ -22,8 +22,16 @@ def code() -> dict[str, str]:
         commit = _git(folder, "rev-parse", "HEAD")
         if commit:
             found["commit"] = commit
-            found["dirty"] = "yes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "no"
+            found["dirty"] = "yes" if _changed(folder.parent) else "no"
     return found
+
+
+def _changed(root: Path) -> bool:
+    """Whether tracked files were changed, or source files are there that git does not know."""
+    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+        return True
+    sources = ("dubbench", "systems", "metrics", "leaderboards")
+    return bool(_git(root, "ls-files", "--others", "--exclude-standard", "--", *sources))
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from dubbench.errors import DubbenchError, one_line
 from dubbench.metric import Metric, MetricBase, MetricInfo
+from dubbench.patience import within
 from dubbench.system import System
 
 Group = Literal["systems", "metrics", "datasets"]
@@ -62,12 +63,14 @@ def factory(group: Group, name: str) -> Any:
         DubbenchError: unknown name (with what was probably meant), or a plugin that fails on import.
     """
     entry = _find(group, name)
+    what = f"{group[:-1]} {name!r} from {_package(entry)} ({entry.value}) cannot be imported"
     try:
-        return entry.load()
+        with within(what):
+            return entry.load()
+    except DubbenchError as error:
+        raise error if str(error).startswith(what) else DubbenchError(f"{what}: {error}") from error
     except Exception as error:
-        raise DubbenchError(
-            f"{group[:-1]} {name!r} from {_package(entry)} ({entry.value}) cannot be imported: {one_line(error)}"
-        ) from error
+        raise DubbenchError(f"{what}: {one_line(error)}") from error
 
 
 def _find(group: Group, name: str) -> EntryPoint:
@@ -118,7 +121,11 @@ def parse_spec(text: str) -> Spec:
         DubbenchError: not of the form ``[label=]name[(argument, key=value, ...)]``.
     """
     tokens: list[tuple[str, str]] = []
+    read = 0
     for match in _TOKEN.finditer(text):
+        if match.start() > read:
+            break
+        read = match.end()
         quoted, mark, word = match.groups()
         if mark:
             tokens.append((mark, mark))
@@ -130,6 +137,9 @@ def parse_spec(text: str) -> Spec:
 
     def fail(what: str) -> DubbenchError:
         return DubbenchError(f"system {text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
+
+    if text[read:].strip():
+        raise fail(f"the quote before {text[read + 1 :].strip()[:30]!r} is not closed")
 
     def peek(ahead: int = 0) -> str:
         return tokens[position + ahead][0] if position + ahead < len(tokens) else "end"
@@ -204,7 +214,8 @@ def make_system(spec: Spec) -> System:
             raise DubbenchError(f"system {spec.name!r} wraps another one: write {spec.name}(SYSTEM)")
         args[0] = make_system(args[0] if isinstance(args[0], Spec) else parse_spec(str(args[0])))
     try:
-        system = make(*args, **dict(spec.kwargs))
+        with within(f"system {str(spec)!r} cannot be created"):
+            system = make(*args, **dict(spec.kwargs))
     except DubbenchError:
         raise
     except Exception as error:
@@ -225,7 +236,8 @@ def make_metric(name: str) -> Metric:
     """
     make = factory("metrics", name)
     try:
-        metric = make()
+        with within(f"metric {name!r} cannot be created"):
+            metric = make()
     except DubbenchError:
         raise
     except Exception as error:

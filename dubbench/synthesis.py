@@ -10,9 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from dubbench.dubbing import Task, Wanted, dub, failed
+from dubbench.dubbing import Task, Wanted, failed, work
 from dubbench.engine import Crash, each
 from dubbench.identity import digest
 from dubbench.journal import Journal
@@ -67,38 +68,37 @@ def synthesise(
         _sweep(Path(stage).parent)
 
         def tasks() -> Iterator[Task]:
+            todo = Task("load", label, entry.spec, device, (), run, Path(stage), machine)
+            yield todo
             while queue and not given_up:
-                yield Task(label, entry.spec, device, queue.popleft(), run, Path(stage), machine)
-            yield Task(label, entry.spec, device, (), run, Path(stage), machine)
+                yield replace(todo, what="dub", wanted=queue.popleft())
+            yield replace(todo, what="close")
 
         while queue and not given_up:  # again where the last batch crashed
-            for task, result in each(dub, tasks(), workers=1, timeout=patience, threads=threads):
-                if isinstance(result, Crash):
-                    if len(task.wanted) > 1:
-                        queue.extendleft((w,) for w in reversed(task.wanted))
-                    elif task.wanted:
-                        crashes += 1
-                        keep([failed(label, task.wanted[0], result.reason)])
-                        if crashes >= GIVE_UP:
-                            given_up = f"given up after {crashes} crashes in a row; the last: {result.reason}"
-                    else:
-                        _say(f"{label} did not close: {result.reason}")
-                    continue
-                if result.unwritten:
-                    raise OSError(*result.unwritten)
-                if not task.wanted:
-                    if result.broken:
-                        _say(f"{label} did not close: {result.broken}")
-                    continue
-                crashes = 0
-                given_up = given_up or result.broken
-                keep(result.rows)
+            for task, result in each(work, tasks(), workers=1, timeout=patience, threads=threads):
+                if task.what == "close":
+                    problem = result.reason if isinstance(result, Crash) else result.broken
+                    if problem:
+                        print(f"dubbench: {label} did not close: {problem}", file=sys.stderr)
+                elif not isinstance(result, Crash):
+                    if result.unwritten:
+                        raise OSError(*result.unwritten)
+                    crashes = 0 if task.what == "dub" else crashes
+                    given_up = given_up or result.broken
+                    keep(result.rows)
+                elif task.what == "load":
+                    given_up = f"the system cannot be loaded: {result.reason}"
+                elif len(task.wanted) > 1:
+                    queue.extendleft((w,) for w in reversed(task.wanted))
+                else:
+                    crashes += 1
+                    keep([failed(label, task.wanted[0], result.reason)])
+                    if crashes >= GIVE_UP:
+                        given_up = f"given up after {crashes} crashes in a row; the last: {result.reason}"
+                if given_up and isinstance(result, Crash):
+                    break  # what is under way would crash too
     if given_up:
         keep([failed(label, w, given_up) for w in wanted if w.request.clip not in answered])
-
-
-def _say(line: str) -> None:
-    print(f"dubbench: {line}", file=sys.stderr)
 
 
 _STAGE = "dubbench-requests-"

@@ -34,6 +34,12 @@ def test_bad_specs_name_the_form(text: str) -> None:
         parse_spec(text)
 
 
+@pytest.mark.parametrize("text", ['precomputed("dubs)', 'mine=delay(ms="4)', 'precomputed(dubs, rule="{id})', 'a(b"c)'])
+def test_an_open_quote_is_said(text: str) -> None:
+    with pytest.raises(DubbenchError, match=r"quote before .+ is not closed; write it as"):
+        parse_spec(text)
+
+
 def test_unknown_name_suggests() -> None:
     with pytest.raises(DubbenchError, match="did you mean 'shuffled'"):
         factory("systems", "shufled")

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -14,9 +15,9 @@ from dubbench.system import SystemBase, SystemInfo
 class Hum(SystemBase):
     """Hums at the reference's level for as long as the video lasts."""
 
-    def __init__(self, hz: float = 120.0) -> None:
-        self.hz = hz
-        self.info = SystemInfo(name="example-hum", kind="model", settings={"hz": hz})
+    def __init__(self, hz: float = 120.0, batch: int = 1, closed: str = "") -> None:
+        self.hz, self.closed = hz, closed
+        self.info = SystemInfo(name="example-hum", kind="model", settings={"hz": hz}, batch=batch)
 
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
         for request in requests:
@@ -25,13 +26,45 @@ class Hum(SystemBase):
             level = float(np.sqrt(np.mean(reference**2)))
             yield Dub(request.clip, level * np.sin(2 * np.pi * self.hz * t), 16000)
 
+    def close(self) -> None:
+        """Leave a mark."""
+        if self.closed:
+            Path(self.closed).touch()
+
+
+class Nosy(Hum):
+    """Looks for the run and the ground truth around the files it is given, and refuses to dub if it finds them."""
+
+    def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
+        for request in requests:
+            found = trail(request)
+            if found:
+                yield Failure(request.clip, f"found {found}")
+            else:
+                yield from super().dub([request])
+
+
+def trail(request: DubRequest) -> list[str]:
+    """What leads from a request's files to something else: links, names, and what lies beside or above them."""
+    found = []
+    for path in (request.video, request.reference):
+        if path.is_symlink() or path.stat().st_nlink != 1 or request.clip in str(path):
+            found.append(str(path))
+        beside = {entry.name for entry in path.parent.iterdir()} - {request.video.name, request.reference.name}
+        found += [f"{path.parent}/{name}" for name in sorted(beside)]
+        for folder in path.resolve().parents:
+            for name in ("run.json", "dubs.jsonl", "work/sound", "work/video", "../sound", f"{request.clip}.mp4"):
+                if (folder / name).exists():
+                    found.append(str(folder / name))
+    return found
+
 
 class _Bad(Hum):
     name = ""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.info = SystemInfo(name=self.name)
+    def __init__(self, batch: int = 1, closed: str = "") -> None:
+        super().__init__(batch=batch, closed=closed)
+        self.info = SystemInfo(name=self.name, batch=batch)
 
     def victim(self, request: DubRequest) -> bool:
         return request.clip.endswith("2")
@@ -44,6 +77,26 @@ class BadLoad(_Bad):
 
     def load(self, device: str) -> None:
         raise RuntimeError("no weights\nin any place")
+
+
+class HangsOnLoad(_Bad):
+    """Never comes back from load."""
+
+    name = "example-hangs-on-load"
+
+    def load(self, device: str) -> None:
+        time.sleep(10000)
+
+
+class HangsWhenMade(_Bad):
+    """Never comes back from its constructor."""
+
+    def __init__(self) -> None:
+        while True:
+            try:
+                time.sleep(10000)
+            except Exception:
+                continue
 
 
 class BadClip(_Bad):
