@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dubbench.assets import Asset, asset, have
+from dubbench.assets import Asset, asset, assets, have
 from dubbench.errors import DubbenchError
 from dubbench.registry import assets_of, names, profiles_of
 
@@ -24,15 +24,16 @@ def of_profile(profile: str) -> list[str]:
     for metric in names("metrics"):
         try:
             if profile in profiles_of(metric):
-                chosen |= dict.fromkeys(assets_of(metric))
+                chosen |= dict.fromkeys(_weights(metric))
         except DubbenchError:  # a plugin that does not import: doctor says so
             continue
     return list(chosen)
 
 
 def _weights(metric: str) -> tuple[str, ...]:
+    """What is known of a metric's weights; a plugin that does not import, or names an unknown one, fails elsewhere."""
     try:
-        return assets_of(metric)
+        return tuple(name for name in assets_of(metric) if name in assets())
     except DubbenchError:
         return ()
 

@@ -14,7 +14,7 @@ from dubbench.datasets.base import Dataset, Problem
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import signature
-from dubbench.registry import factory, make_metric, make_system, names, origin, parse_spec
+from dubbench.registry import factory, make_metric, make_system, names, origin, parse_spec, profiles_of
 
 Row = dict[str, Any]
 
@@ -55,8 +55,18 @@ def list_metrics() -> list[Row]:
                 }
             )
         except DubbenchError as error:
-            rows.append({"name": name, "columns": "", "recipe": "", "profiles": "", "summary": f"unusable: {error}"})
+            rows.append({"name": name, **_known(name), "summary": f"unusable: {error}"})
     return rows
+
+
+def _known(name: str) -> Row:
+    """What a metric's class says where the metric itself cannot be made."""
+    try:
+        columns = getattr(factory("metrics", name), "columns", ())
+        profiles = sorted(profiles_of(name))
+    except DubbenchError:
+        columns, profiles = (), []
+    return {"columns": ", ".join(c.name for c in columns), "recipe": "", "profiles": ", ".join(profiles)}
 
 
 def show_metric(name: str) -> Row:

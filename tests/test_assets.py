@@ -24,6 +24,7 @@ from dubbench.assets import (
 from dubbench.assets_import import take
 from dubbench.assets_store import alone, bring, verify
 from dubbench.errors import DubbenchError
+from dubbench.registry import assets_of, factory, names, profiles_of
 
 DIGEST = sha256(CONTENT).hexdigest()
 NAMES = (
@@ -85,6 +86,20 @@ def test_what_is_listed() -> None:
 def test_the_list_ships() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     assert "assets.toml" in project["tool"]["setuptools"]["package-data"]["dubbench"]
+
+
+def test_every_metric_names_weights_that_are_listed() -> None:
+    for name in names("metrics"):
+        for weight in assets_of(name):
+            assert asset(weight), f"{name}: {weight}"
+        assert "offline" not in profiles_of(name) or not assets_of(name), f"{name}: offline needs no download"
+
+
+@pytest.mark.parametrize("profile", ["offline", "paper"])
+def test_no_profile_gives_a_column_twice(profile: str) -> None:
+    members = [factory("metrics", name) for name in names("metrics") if profile in profiles_of(name)]
+    columns = [column.name for member in members for column in member.columns]
+    assert columns and len(columns) == len(set(columns))
 
 
 def test_an_unknown_name_suggests() -> None:
