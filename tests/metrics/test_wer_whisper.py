@@ -125,13 +125,26 @@ def test_the_model_is_the_one_that_the_package_builds(openai: OpenAIWhisper, tmp
     file = tmp_path / "tiny.en.pt"
     torch.save({"dims": dimensions(state), "model_state_dict": state}, file)
     theirs = whisper.load_model(str(file), device="cpu")
-    ours = openai._model.state_dict()
+    ours = {name.replace("encoder.network.", "encoder."): tensor for name, tensor in openai._model.state_dict().items()}
     assert ours.keys() == theirs.state_dict().keys()
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.state_dict().items())
     assert vars(theirs.dims) == vars(openai._model.dims)
-    sound = say(SENTENCES[0])[0]
-    text = theirs.transcribe(sixteen_bits(sound), fp16=False, **wer_whisper.OPENAI)["text"]
-    assert openai.text(sound, wer_whisper.OPENAI) == text != ""
+    sound = say(PLAIN[0])[0]
+    for options in (wer_whisper.OPENAI, {**wer_whisper.OPENAI, "temperature": (0.0, 0.4), "logprob_threshold": 0.0}):
+        torch.manual_seed(0)  # the second pair of options doubts every result and samples
+        text = theirs.transcribe(sixteen_bits(sound), fp16=False, **options)["text"]
+        assert openai.text(sound, options) == text != ""
+
+
+def test_a_window_is_encoded_once_for_all_temperatures(openai: OpenAIWhisper, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    network = openai._model.encoder.network
+    monkeypatch.setattr(network, "forward", lambda x, forward=network.forward: runs.append(1) or forward(x))
+    options = {**wer_whisper.OPENAI, "temperature": (0.0, 0.2, 0.4), "logprob_threshold": 0.0}
+    openai.text(say(PLAIN[1])[0], options)
+    assert len(runs) == 1
+    openai.text(say(PLAIN[0])[0], options)
+    assert len(runs) == 2
 
 
 def test_published_dimensions() -> None:
