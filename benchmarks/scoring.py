@@ -1,10 +1,13 @@
 """How fast a profile scores: clips a second, peak memory, the share of each metric, and what is decoded how often.
 
-    python benchmarks/scoring.py --root GRID [--dataset grid] [--clips 200] [--workers 2]
+    python benchmarks/scoring.py --root GRID --split speaker:s1 --clips 200 --workers 2
 
-Dubs of one system (the `delay` control: real speech) are made first and not timed. The shares come from one process
-that scores the same clips with a stopwatch around each metric; clips a second and memory from the real, parallel
-scoring. Absolute times depend on the machine, which is printed.
+Dubs of one system (the `delay` control: real speech) are made first and not timed. Clips a second and memory come from
+the real, parallel scoring: memory is the sum over all its processes of what each takes (pages that several share are
+counted once: PSS), looked at twice a second. The shares come from one process that scores the same clips through the
+same function, with a stopwatch (of processor time) around each metric and a counter on everything that decodes; the preparation of the
+first clips is done again there, to count it too. Absolute times depend on the machine, which is printed; the processor
+time beside them does not depend on what else it does.
 """
 
 from __future__ import annotations
@@ -12,21 +15,27 @@ from __future__ import annotations
 import argparse
 import collections
 import json
-import resource
+import os
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from dubbench import bench, scoring
+from dubbench import bench, media, prepare, scoring
+from dubbench.datasets.selection import select
 from dubbench.main_job import open_dataset
-from dubbench.media import RATE
-from dubbench.metric import Item
+from dubbench.metric import Item, Metric, Stats, Unscored
 from dubbench.planning import Cell, Machine, plan
 from dubbench.provenance import hardware
 from dubbench.registry import make_metric, parse_spec
-from dubbench.sound import Sound
-from dubbench.store import journal
+from dubbench.store import DubRow, Manifest
+
+PREPARED = 20
+"""Clips whose preparation is counted again."""
 
 
 def main() -> None:
@@ -44,87 +53,185 @@ def main() -> None:
     print(json.dumps(report, indent=1) if options.json else text(report))
 
 
-def measure(options: argparse.Namespace, out: Path) -> dict[str, object]:
+def measure(options: argparse.Namespace, out: Path) -> dict[str, Any]:
     cell = Cell(options.dataset, options.split, "2.0", options.clips, options.profile)
     machine = Machine(options.workers, "cpu")
     data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
     manifest = plan(data, cell, [parse_spec("delay")], out, machine)
-    rows = bench.synth(out, manifest, machine)
-    dubs = [row for row in rows if row.path]
-    start = time.perf_counter()
-    bench.score_run(out, manifest, rows, machine)
-    wall = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
-    journal(out).path.unlink()
+    dubs = [row for row in bench.synth(out, manifest, machine) if row.path]
+    with Memory() as memory:
+        start, busy = time.perf_counter(), _processor()
+        bench.score_run(out, manifest, bench.dubs_of(out, manifest), machine)
+        wall, busy = time.perf_counter() - start, _processor() - busy
+    with decoding() as prepared, tempfile.TemporaryDirectory() as folder:
+        for clip in select(data, options.split, min(options.clips, PREPARED)).clips:
+            prepare._prepare((clip, Path(folder), data.info.seconds))
     return {
         "machine": hardware("cpu"),
         "dataset": options.dataset,
         "clips": len(dubs),
         "workers": options.workers,
+        "seconds": wall,
+        "processor_seconds": busy,
         "clips_per_second": len(dubs) / wall,
-        "peak_memory_of_the_largest_process_MiB": peak,
+        "peak_memory_MiB": memory.peak,
+        "peak_memory_by_process_MiB": memory.by_process,
+        "most_often_decoded_in_preparation": max(prepared.values()),
         **shares(out, manifest, dubs),
     }
 
 
-def shares(out: Path, manifest: object, dubs: list) -> dict[str, object]:  # type: ignore[type-arg]
-    """Seconds a clip and share of each metric in one process, and how often each file is decoded."""
-    decoded: collections.Counter[str] = collections.Counter()
-
-    def counted(read):  # type: ignore[no-untyped-def]
-        def wrapper(path, *rest):  # type: ignore[no-untyped-def]
-            decoded[str(path)] += 1
-            return read(path, *rest)
-
-        return wrapper
-
-    read_audio, read_native = counted(scoring.read_audio), counted(scoring.read_audio_native)
-    metrics = {name: make_metric(name) for name in manifest.metrics}  # type: ignore[attr-defined]
-    load: dict[str, float] = {}
-    for name, metric in metrics.items():
-        start = time.perf_counter()
-        metric.load("cpu")
-        load[name] = time.perf_counter() - start
-    spent: collections.Counter[str] = collections.Counter()
+def shares(out: Path, manifest: Manifest, dubs: list[DubRow]) -> dict[str, Any]:
+    """Processor time a clip and share of each metric in one process, and how often files are decoded for a clip."""
+    stopwatches = {name: Stopwatch(make_metric(name)) for name in manifest.metrics}
+    loading: dict[str, float] = {}
+    for name, watch in stopwatches.items():
+        start = time.process_time()
+        watch.load("cpu")
+        loading[name] = time.process_time() - start
+    scoring._metrics.clear()
+    scoring._metrics.update(stopwatches)
     by_clip = {row.clip: row for row in dubs}
-    most = 0
-    for number, clip in enumerate(c for c in manifest.clips if c.id in by_clip):  # type: ignore[attr-defined]
-        decoded.clear()
-        work = bench._work(clip, manifest, out / "work", (), "cpu")  # type: ignore[arg-type]
-        start = time.perf_counter()
-        truth = Sound(read_audio(work.truth), RATE) if work.truth else None
-        reference = Sound(read_audio(work.reference), RATE) if work.reference else None
-        dub = Sound(*read_native(out / by_clip[clip.id].path))
-        item = Item(work.clip, dub, truth, reference, work.duration, work.fps)
-        reading = time.perf_counter() - start
-        for name, metric in metrics.items():
-            start = time.perf_counter()
-            metric.score(item)
-            if number:  # the first clip pays for lazy imports
-                spent[name] += time.perf_counter() - start
-        spent["reading wavs"] += reading if number else 0.0
+    most, total = 0, 0.0
+    for number, clip in enumerate(c for c in manifest.clips if c.id in by_clip):
+        wanted = tuple((name, "") for name in manifest.metrics)
+        job = scoring.Job("delay", out / by_clip[clip.id].path, "", wanted)
+        work = bench._work(clip, manifest, out / "work", (job,), "cpu")
+        with decoding() as decoded:
+            start = time.process_time()
+            scoring._score(work)
+            spent = time.process_time() - start
         most = max(most, *decoded.values())
+        if number == 0 and len(by_clip) > 1:  # the first clip pays for lazy imports
+            for watch in stopwatches.values():
+                watch.seconds = 0.0
+        else:
+            total += spent
         if number % 20 == 0:
             print(f"{number} clips", file=sys.stderr)
-    total = sum(spent.values())
+    seconds = collections.Counter({name: watch.seconds for name, watch in stopwatches.items()})
+    seconds["reading wavs and the rest"] = total - sum(seconds.values())
     count = max(1, len(by_clip) - 1)
     return {
-        "loading_seconds": load,
-        "milliseconds_per_clip": {name: 1000 * value / count for name, value in spent.most_common()},
-        "share": {name: value / total for name, value in spent.most_common()},
-        "most_often_one_file_was_decoded": most,
+        "loading_seconds": loading,
+        "milliseconds_per_clip": {name: 1000 * value / count for name, value in seconds.most_common()},
+        "share": {name: value / total for name, value in seconds.most_common()},
+        "most_often_decoded_for_a_clip": most,
     }
 
 
-def text(report: dict) -> str:  # type: ignore[type-arg]
+class Stopwatch:
+    """A metric that adds up how long it scores."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric, self.info, self.columns = metric, metric.info, metric.columns
+        self.seconds = 0.0
+
+    def load(self, device: str) -> None:
+        self.metric.load(device)
+
+    def score(self, item: Item) -> Stats | Unscored:
+        start = time.process_time()
+        try:
+            return self.metric.score(item)
+        finally:
+            self.seconds += time.process_time() - start
+
+    def failed(self, clip: Any) -> Stats | None:
+        return self.metric.failed(clip)
+
+
+@contextmanager
+def decoding() -> Iterator[collections.Counter[str]]:
+    """How often each sound file and each stream of a container is decoded within the block."""
+    import soundfile
+
+    count: collections.Counter[str] = collections.Counter()
+    frames, read = media._frames, soundfile.read
+
+    def counted_frames(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+        count[f"{path} ({stream.type})"] += 1
+        return frames(container, stream, path)
+
+    def counted_read(path: Any, *rest: Any, **options: Any) -> Any:
+        count[str(path)] += 1
+        return read(path, *rest, **options)
+
+    media._frames, soundfile.read = counted_frames, counted_read
+    try:
+        yield count
+    finally:
+        media._frames, soundfile.read = frames, read
+
+
+class Memory(threading.Thread):
+    """Watches the memory of this process and all below it (Linux; elsewhere it stays 0). Figures are MiB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0.0
+        self.by_process: list[float] = []
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(0.5):
+            sizes = sorted((_pss(pid) for pid in _family(os.getpid())), reverse=True)
+            if sum(sizes) > self.peak:
+                self.peak, self.by_process = sum(sizes), [round(size) for size in sizes if size >= 1]
+
+    def __enter__(self) -> Memory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+
+def _family(root: int) -> list[int]:
+    """``root`` and every process below it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after = entry.read_text().rpartition(")")[2].split()  # the name in brackets may hold anything
+        except OSError:
+            continue
+        children.setdefault(int(after[1]), []).append(int(entry.parent.name))
+    found, todo = [], [root]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def _pss(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _processor() -> float:
+    """Seconds of processor time of this process and of those that it has waited for."""
+    now = os.times()
+    return now.user + now.system + now.children_user + now.children_system
+
+
+def text(report: dict[str, Any]) -> str:
+    machine = report["machine"]
     lines = [
-        f"{report['clips']} clips of {report['dataset']}, {report['workers']} workers, {report['machine']}",
-        f"{report['clips_per_second']:.2f} clips a second; the largest process took "
-        f"{report['peak_memory_of_the_largest_process_MiB']:.0f} MiB; "
-        f"a file was decoded at most {report['most_often_one_file_was_decoded']} time(s)",
+        f"{report['clips']} clips of {report['dataset']}, {report['workers']} workers; "
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory']}",
+        f"{report['clips_per_second']:.2f} clips a second ({report['seconds']:.0f} s, "
+        f"{report['processor_seconds']:.0f} s of processor time)",
+        f"{report['peak_memory_MiB']:.0f} MiB at the most, all processes together "
+        f"({', '.join(f'{size:.0f}' for size in report['peak_memory_by_process_MiB'])})",
+        f"a file is decoded at most {report['most_often_decoded_in_preparation']} time(s) in preparation, "
+        f"{report['most_often_decoded_for_a_clip']} time(s) to score a clip",
         "",
-        "| metric | ms a clip | share | loading, s |",
-        "|---|---|---|---|",
+        "| metric | processor ms a clip | share | loading, s |",
+        "|---|---:|---:|---:|",
     ]
     for name, value in report["milliseconds_per_clip"].items():
         loading = report["loading_seconds"].get(name)

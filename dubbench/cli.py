@@ -229,7 +229,7 @@ def metrics(
 @app.command()
 def doctor(json: JsonOption = False) -> None:
     """Say what works here, what is missing, and the command that brings it."""
-    from dubbench.listing import examine
+    from dubbench.doctor import examine
 
     rows = examine()
     answer(rows, json)

@@ -1,8 +1,8 @@
-"""What there is and what works: rows for the listing verbs and for ``doctor``."""
+"""What there is: rows for the listing verbs."""
 
 from __future__ import annotations
 
-import importlib.util
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from dubbench.datasets.base import Dataset, Problem
 from dubbench.datasets.selection import select
-from dubbench.errors import DubbenchError, one_line
+from dubbench.errors import DubbenchError
 from dubbench.identity import signature
 from dubbench.registry import factory, make_metric, make_system, names, origin, parse_spec, profiles_of
 
@@ -20,22 +20,43 @@ Row = dict[str, Any]
 
 
 def list_systems() -> list[Row]:
-    """One row a registered system; one that cannot be made says why."""
+    """One row a registered system; one that cannot be imported says why."""
     rows: list[Row] = []
     for name in names("systems"):
         try:
-            make = factory("systems", name)
-            text = " ".join((make.__doc__ or "").split("\n\n")[0].split())
-            rows.append({"name": name, "summary": text, "origin": origin("systems", name)})
+            summary = _summary(factory("systems", name))
         except DubbenchError as error:
-            rows.append({"name": name, "summary": f"unusable: {error}", "origin": origin("systems", name)})
+            summary = f"unusable: {error}"
+        rows.append({"name": name, "summary": summary, "origin": origin("systems", name)})
     return rows
 
 
+def _summary(make: Any) -> str:
+    """The first paragraph of what a class or function says of itself."""
+    return " ".join((make.__doc__ or "").split("\n\n")[0].split())
+
+
 def show_system(spec: str) -> Row:
-    """All that a system says about itself."""
+    """All that a system says about itself; where it cannot be created without options, what its class says, and why.
+
+    Raises:
+        DubbenchError: unknown, not importable, or options that do not fit.
+    """
     parsed = parse_spec(spec)
-    return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": origin("systems", parsed.name)}
+    where = origin("systems", parsed.name)
+    try:
+        return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": where}
+    except DubbenchError as error:
+        if parsed.args or parsed.kwargs:
+            raise
+        make = factory("systems", parsed.name)
+        return {
+            "name": parsed.name,
+            "summary": _summary(make),
+            "options": str(inspect.signature(make).replace(return_annotation=inspect.Signature.empty)),
+            "state": f"not ready: {error}",
+            "origin": where,
+        }
 
 
 def list_metrics() -> list[Row]:
@@ -171,47 +192,6 @@ def download_dataset(name: str, root: Path | None, speakers: list[str] | None) -
         download_chem(target)
     else:
         raise DubbenchError(f"{name}: there is nothing to download; grid and chem can be")
-
-
-EXTRAS = {
-    "toon": ("espeakng_loader", "cv2"),
-    "face": ("mediapipe",),
-    "metrics": ("jiwer", "librosa", "pocketsphinx", "pyworld", "resemblyzer", "speechmos", "torch"),
-}
-
-
-def examine() -> list[Row]:
-    """One row a part: ``ok``, or what is missing and the command that brings it."""
-    from dubbench.assets_doctor import examine_assets, lacking
-
-    rows: list[Row] = []
-    for extra, modules in EXTRAS.items():
-        absent = [m for m in modules if importlib.util.find_spec(m) is None]
-        rows.append(
-            _state(
-                f"extra {extra}",
-                f"missing: {', '.join(absent)}" if absent else "",
-                f"pip install 'dubbench[{extra}]'" if absent else "",
-            )
-        )
-    rows += examine_assets()
-    for name in (n for n in names("metrics") if not lacking(n)):
-        try:
-            make_metric(name).load("cpu")
-            rows.append(_state(f"metric {name}"))
-        except Exception as error:
-            rows.append(_state(f"metric {name}", one_line(error)))
-    for name in names("systems"):
-        try:
-            factory("systems", name)
-            rows.append(_state(f"system {name}"))
-        except DubbenchError as error:
-            rows.append(_state(f"system {name}", one_line(error)))
-    return rows
-
-
-def _state(part: str, problem: str = "", remedy: str = "") -> Row:
-    return {"part": part, "state": problem or "ok", "remedy": remedy}
 
 
 def to_json(value: Any) -> str:

@@ -11,8 +11,8 @@ from dubbench import assets_doctor
 from dubbench.assets import Asset, assets, have
 from dubbench.assets_cli import assets_app
 from dubbench.assets_doctor import examine_assets
+from dubbench.doctor import examine
 from dubbench.errors import DubbenchError
-from dubbench.listing import examine
 
 Run = Callable[..., str]
 
@@ -54,7 +54,7 @@ def run(server: Server) -> Run:
 
 def test_licence_and_size_are_said_before_a_fetch(run: Run, server: Server) -> None:
     said = run("fetch", "free", code=2)
-    assert said.startswith("free: 1 MB, licence: MIT; Someone 2024\ninto ")
+    assert said.startswith("free: 1 MB, licence: MIT; Someone 2024\nin all 1 MB, into ")
     assert said.endswith("dubbench: nobody is here to agree to the licences; give --yes")
     assert server.asked == []
     run("fetch", "free", "--yes")

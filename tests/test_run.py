@@ -67,7 +67,10 @@ def test_steps_alone_equal_run(dubbench: Command, tmp_path: Path) -> None:
 
 
 def test_bad_systems_harm_no_other(dubbench: Command, tmp_path: Path) -> None:
-    names = ("example-bad-load", "example-bad-clip", "example-hangs", "example-dies", "example-strange", "example-hum")
+    names = (
+        *("example-bad-load(closed=after-failure)", "example-bad-clip", "example-hangs", "example-dies"),
+        *("many=example-dies(batch=5)", "example-strange", "example-nosy", "example-hum(closed=after-use)"),
+    )
     systems = [part for name in names for part in ("-s", name)]
     done = dubbench("run", *CELL, "--split", "all", "--timeout", 40, *systems)
     assert done.returncode == 3, done.stderr
@@ -75,17 +78,38 @@ def test_bad_systems_harm_no_other(dubbench: Command, tmp_path: Path) -> None:
     rows = ledger_of(tmp_path / "run")
     reasons = {key: row.reason for key, row in rows.items() if row.reason}
     ids = ("a-0", "a-1", "a-2", "b-3", "b-4")
-    assert all(reasons.pop(("example-bad-load", i)) for i in ids)
+    assert all("cannot be loaded" in reasons.pop(("example-bad-load(closed=after-failure)", i)) for i in ids)
     assert reasons.pop(("example-bad-clip", "a-2")) == "ValueError: cannot do this clip"
     assert reasons.pop(("example-hangs", "a-2")) == "no answer within 40 s"
     assert reasons.pop(("example-dies", "a-2")) == "its process died (exit code 13)"
+    assert reasons.pop(("many", "a-2")) == "its process died (exit code 13)"
     assert "NaN or Inf" in reasons.pop(("example-strange", "a-0"))
     assert "no samples" in reasons.pop(("example-strange", "a-1"))
-    assert not reasons
+    assert not reasons  # the nosy one found nothing, or it would have said so
     assert rows["example-strange", "a-2"].rate == 8000
     assert rows["example-strange", "b-3"].seconds == pytest.approx(3.0)
+    assert rows["example-nosy", "a-0"].machine == read_run(tmp_path / "run").manifest.machine != ""
+    assert (tmp_path / "after-failure").exists()
+    assert (tmp_path / "after-use").exists()
     found = {(r["system"], r["n_scored"]) for r in table(tmp_path / "run/board/table.csv") if r["metric"] == "level"}
-    assert {("example-hum", "5"), ("example-hangs", "4"), ("example-strange", "3")} <= found
+    assert {("example-nosy", "5"), ("many", "4"), ("example-hangs", "4"), ("example-strange", "3")} <= found
+
+
+def test_a_system_that_hangs_before_it_dubs(dubbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = dubbench("run", *CELL, "--timeout", 20, "-s", "example-hangs-on-load", "-s", "example-hum")
+    assert done.returncode == 3, done.stderr
+    rows = ledger_of(tmp_path / "run")
+    reasons = {row.reason for (label, _), row in rows.items() if label == "example-hangs-on-load"}
+    assert reasons == {"the system cannot be loaded: no answer within 20 s"}
+    assert all(row.path for (label, _), row in rows.items() if label != "example-hangs-on-load")
+    monkeypatch.setenv("DUBBENCH_PATIENCE", "3")
+    done = dubbench("run", *CELL, "-s", "example-hangs-when-made", timeout=60)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "cannot be created: no answer within 3 s" in line
+    shown = dubbench("systems", "example-hangs-when-made", timeout=60)
+    assert "summary: Never comes back from its constructor." in shown.stdout
+    assert "state: not ready: system 'example-hangs-when-made' cannot be created: no answer within 3 s" in shown.stdout
 
 
 def test_bad_metrics_harm_no_other(dubbench: Command, tmp_path: Path) -> None:
