@@ -106,7 +106,7 @@ def whisper_calls() -> list[tuple[str, Call, Call, str]]:
             "wer-faster",
             lambda x: faster.text(x, wer_whisper.FASTER),
             transcribe_faster,
-            "faster-whisper `transcribe(x)`",
+            theirs,
         ),
         ("wer-legacy", lambda x: ours.text(x, wer_legacy.OPTIONS), transcribe, "whisper `transcribe(x)`"),
     ]
