@@ -26,7 +26,7 @@ from dubbench.provenance import versions
 
 WEIGHTS = Path(__file__).parent / "sync_expert" / "weights" / "expert.safetensors"
 SHORTEST = 10
-"""Frames at 25 Hz below which a clip is left unscored: less than one context of the lip encoder."""
+"""Frames at 25 Hz below which a video or a dub is left unscored: less than one context of the encoders."""
 
 Seen = signals.Floats | Unscored
 
@@ -115,11 +115,13 @@ class Sync(MetricBase):
     def score(self, item: Item) -> Stats | Unscored:
         """``confidence``, ``distance``: 0 to 2; ``offset_ms``, ``offset_abs_ms``: multiples of 40 up to 600.
 
-        Unscored: a clip without a face, one of less than 0.4 s, a dub without speech.
+        Unscored: a clip without a face, a clip or a dub of less than 0.4 s, a dub without speech.
         """
         lips = self._lips(item)
         if isinstance(lips, Unscored):
             return lips
+        if item.dub.duration * signals.FPS < SHORTEST:
+            return Unscored(f"the dub ({item.dub.duration:.2f} s) is shorter than {SHORTEST / signals.FPS:g} s")
         end = (len(lips) + REACH + 1) * signals.PER_FRAME * signals.HOP
         heard = signals.mel(item.dub.at(signals.RATE)[:end])
         if not heard.speech:
