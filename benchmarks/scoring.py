@@ -5,9 +5,9 @@
 Dubs of one system (the `delay` control: real speech) are made first and not timed. Clips a second and memory come from
 the real, parallel scoring: memory is the sum over all its processes of what each takes (pages that several share are
 counted once: PSS), looked at twice a second. The shares come from one process that scores the same clips through the
-same function, with a stopwatch (of processor time) around each metric and a counter on everything that decodes; the preparation of the
-first clips is done again there, to count it too. Absolute times depend on the machine, which is printed; the processor
-time beside them does not depend on what else it does.
+same function, with a stopwatch around each metric and a counter on everything that decodes; the preparation of the
+first clips is done again there, to count it too. Shares are of processor time, which depends on the machine (printed)
+but little on what else it does; clips a second are for a machine that does nothing else.
 """
 
 from __future__ import annotations
