@@ -67,7 +67,7 @@ def fetch(
     with _bar() as told:
         for item in needed:
             try:
-                bring(item, convert, typer.echo, told)
+                bring(item, convert, print, told)  # print: the bar makes way for it
             except DubbenchError as error:  # the others are fetched all the same
                 typer.echo(f"dubbench: {error}", err=True)
                 failed = True
@@ -132,7 +132,7 @@ def rows_of(items: Any) -> list[dict[str, Any]]:
 
 def megabytes(item: Asset) -> str:
     """Size for a reader."""
-    return f"{item.total / 1e6:,.0f} MB" if item.total else "?"
+    return f"{item.total / 1e6:,.0f} MB" if item.total else "size ?"
 
 
 def _state(item: Asset) -> str:
@@ -174,7 +174,8 @@ def _agree(items: Sequence[Asset], convert: bool, yes: bool, non_commercial: boo
             typer.echo(
                 f"  {item.file} {RISK}" + ("" if convert else ". Without that flag it is fetched, but not usable")
             )
-    typer.echo(f"into {assets_dir()}")
+    known = f"{sum(item.total for item in items) / 1e6:,.0f} MB"
+    typer.echo(f"in all {known}{'' if all(item.total for item in items) else ' or more'}, into {assets_dir()}")
     restricted = [item.name for item in items if not item.commercial]
     if restricted and not non_commercial:
         if not sys.stdin.isatty():
@@ -199,14 +200,14 @@ def _bar() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = (
+    shown = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
         def told_bar(name: str, there: int, total: int) -> None:

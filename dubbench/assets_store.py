@@ -58,10 +58,11 @@ def bring(item: Asset, convert_too: bool = False, say: Say = print, progress: By
             )
         for part in lacking:
             address = _settled(part.address, lock.addresses.get(part.file, ""))
+            lock.addresses[part.file] = address  # before it comes: the rest of a half file is fetched from there too
+            write_lock(item, lock)
             pinned = part.sha256 or pinned_digest(lock, part)
             remote = Remote(part.file, _mirrored(address), part.size, f"sha256:{pinned}" if pinned else "")
             fetch(remote, folder_of(item) / part.file, progress)
-            lock.addresses[part.file] = address
             note(item, lock, part.file)
             known = "as published" if part.sha256 else "as before" if pinned else "pinned now: nobody publishes it"
             say(f"{item.name}: {part.file}, sha256 {lock.files[part.file].sha256[:16]}… ({known})")

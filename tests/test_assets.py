@@ -267,7 +267,12 @@ def test_a_branch_of_the_hub_becomes_its_commit(make: Make, server: Server, monk
         "/org/toy/resolve/def456/toy.bin": b"moved",
     }
     item = make(address="https://huggingface.co/org/toy/resolve/main/toy.bin", sha256=None, size=0)
-    bring(item, say=str)
+    server.break_after = [300_000] + [0] * fetch.TRIES
+    with pytest.raises(DubbenchError, match="broken off"):
+        bring(item)
+    server.break_after = []
+    server.files["/api/models/org/toy/revision/main"] = b'{"sha": "def456"}'
+    bring(item, say=str)  # the rest comes from the commit of the first half
     assert read_lock(item).addresses == {"toy.bin": "https://huggingface.co/org/toy/resolve/abc123/toy.bin"}
     asset_path("toy").unlink()
     server.files["/api/models/org/toy/revision/main"] = b'{"sha": "def456"}'

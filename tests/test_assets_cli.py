@@ -125,7 +125,7 @@ def test_a_profile_brings_what_its_metrics_load(run: Run, monkeypatch: pytest.Mo
 def test_doctor_says_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assets_doctor, "names", lambda _: ["one"])
     monkeypatch.setattr(assets_doctor, "assets_of", lambda metric: ("free",) if metric == "one" else ())
-    monkeypatch.setattr("dubbench.listing.names", lambda group: ["one"] if group == "metrics" else [])
+    monkeypatch.setattr("dubbench.doctor.names", lambda group: ["one"] if group == "metrics" else [])
     rows = [row for row in examine() if row["part"].startswith("metric")]
     assert rows == [
         {"part": "metric one", "state": "lacks weights: free", "remedy": "dubbench assets fetch free"},
