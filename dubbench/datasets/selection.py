@@ -35,11 +35,6 @@ class Selection:
     note: str
     name: str = ""
 
-    @property
-    def digest(self) -> str:
-        """12 hex digits over the ids: two runs over the same clips have the same one."""
-        return rows_digest(clip.id for clip in self.clips)
-
 
 def select(dataset: Dataset, split: str = "test", limit: int | None = None) -> Selection:
     """The clips of ``split``, at most ``limit`` of them.
