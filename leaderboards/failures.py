@@ -15,10 +15,11 @@ NAMED = 12
 
 
 def failures(sheet: Sheet) -> list[dict[str, Any]]:
-    """Groups of failed or unscored (system, clip) pairs, largest first.
+    """Groups of rows that are no clips, and of failed or unscored (system, clip) pairs, largest first.
 
-    Keys: ``stage`` (``dub``, ``score``, ``value``), ``what`` (metrics or columns; empty for dubs), ``reason`` (of the
-    first of them), ``count``, ``systems`` [(label, count)], ``clips`` (the first few ids), ``more`` (clips not named).
+    Keys: ``stage`` (``clip``, ``dub``, ``score``, ``value``), ``what`` (metrics or columns; empty for clips and dubs),
+    ``reason`` (of the first of them), ``count``, ``systems`` [(label, count)], ``clips`` (the first few ids), ``more``
+    (clips not named).
     Reasons that differ in numbers or in the clip's name alone are one group.
     """
     groups: dict[tuple[str, str], dict[str, Any]] = {}
@@ -34,18 +35,25 @@ def failures(sheet: Sheet) -> list[dict[str, Any]]:
             "what": ", ".join(group["what"]),
             "reason": group["reason"],
             "count": sum(group["systems"].values()),
-            "systems": list(group["systems"].items()),
+            "systems": [(label, count) for label, count in group["systems"].items() if label],
             "clips": list(group["clips"])[:NAMED],
             "more": max(0, len(group["clips"]) - NAMED),
         }
         for (stage, _), group in groups.items()
     ]
-    order = {"dub": 0, "score": 1, "value": 2}
+    order = {"clip": 0, "dub": 1, "score": 2, "value": 3}
     return sorted(out, key=lambda g: (order[g["stage"]], -g["count"], g["reason"]))
+
+
+def rejected(sheet: Sheet) -> list[tuple[str, str]]:
+    """What of the data set could not become a clip: (its id or place, why)."""
+    return list(dict.fromkeys(row for run in sheet.runs for row in run.manifest.rejected))
 
 
 def _every(sheet: Sheet) -> Iterator[tuple[str, str, str, str, str]]:
     """(stage, metric or column, label, clip, reason) of every failed dub, unscored row and missing value."""
+    for clip, what in rejected(sheet):
+        yield "clip", "", "", clip, what
     metrics = list(dict.fromkeys(m.metric for m in sheet.measures))
     ids = [clip.id for clip in sheet.clips]
     for label, entrant in sheet.entrants.items():

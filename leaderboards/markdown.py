@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dubbench.leaderboards.failures import rejected
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
 from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, kept
+
+SHOWN = 10
+"""Rows named that could not become clips; the others are counted."""
 
 ARROW = {"up": "↑", "down": "↓", "none": ""}
 
@@ -69,6 +73,12 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
                 f"{cell_text(why)}\n"
             )
         lines += [f"{sheet.count} clips. Class {code_text(sheet.manifest.comparability)}. {intervals_note(sampler)}"]
+        lost = rejected(sheet)
+        if lost:
+            told = "; ".join(cell_text(f"{clip}: {why}") for clip, why in lost[:SHOWN])
+            more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+            what = "row of the data set" if len(lost) == 1 else "rows of the data set"
+            lines += [f"**{len(lost)} {what} could not become clips:** {told}{more}."]
         if any(dirty(run.manifest.code) for run in sheet.runs):
             lines += ["Made with changed files: the commit does not say which code it was."]
         lines += ["Bold: best; underlined: cannot be told apart from the best; n/N where not all clips are scored."]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dubbench.leaderboards.failures import failures
+from dubbench.leaderboards.failures import failures, rejected
 from dubbench.leaderboards.markdown import ARROW, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
+from dubbench.leaderboards.reproduce import command
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
-from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, hardware, kept, number, timings
+from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, kept, number, timings
 
 View = dict[str, Any]
 
@@ -89,9 +89,11 @@ def _facts(part: Part) -> list[tuple[str, str, str]]:
     speakers = len({clip.speaker for clip in sheet.clips if clip.speaker})
     unusable = sum(bool(clip.problem) for clip in sheet.clips)
     seconds = sum(clip.duration for clip in sheet.clips)
+    lost = rejected(sheet)
     clips = f"{sheet.count}" + (f" ({unusable} unusable)" if unusable else "")
     out = [
         ("Clips", clips, f"{seconds / 60:.1f} minutes of video"),
+        *([("Rows that are no clips", str(len(lost)), "see Failures")] if lost else []),
         ("Speakers", str(speakers), ""),
         ("Systems", f"{len(sheet.ranking)} + {len(sheet.controls)} controls", ""),
         ("Pairing", m.pairing_digest, "digest of the table of clips and reference voices"),
@@ -232,9 +234,9 @@ def _matrix(part: Part) -> View:
 
 
 def _speed(sheet: Sheet) -> list[View]:
-    rows: dict[str, View] = {}
+    rows: dict[tuple[str, str], View] = {}
     for t in timings(sheet):
-        row = rows.setdefault(t.label, {"label": t.label, "hardware": hardware(sheet, t.label), "n": t.pooled.n})
+        row = rows.setdefault((t.label, t.machine), {"label": t.label, "hardware": t.machine, "n": t.pooled.n})
         low, high = t.pooled.low, t.pooled.high
         between = f"[{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
         row[t.metric.replace("-", "_")] = {
@@ -279,20 +281,3 @@ def _recipe(m: Measure, part: Part) -> View:
         "facts": [(name, text) for name, text in facts if text],
         "hidden": (m.metric, m.column.name) in part.hidden,
     }
-
-
-def command(sheet: Sheet, number: int) -> str:
-    """The command that makes a run again, for a shell. ``ROOT`` stands for where the data set lies."""
-    m = sheet.runs[number].manifest
-    split, _, limit = m.split.removesuffix("]").partition("[")
-    words = ["dubbench", "run", "--dataset", m.dataset, "--root", "ROOT", "--split", split]
-    words += ["--limit", limit] if limit else []
-    words += {"3.0": ["--setting", "3.0", "--voices", "VOICES"]}.get(m.setting, [])
-    if m.setting in ("1.0", "2.0"):
-        words += ["--setting", m.setting]
-    elif m.setting != "3.0":
-        words += ["--pairing", m.setting]
-    words += ["--profile", m.profile, "--seed", str(m.seed)]
-    for label, entry in m.systems.items():
-        words += ["--system", entry.spec if plain(label) == plain(entry.spec) else f"{label}={entry.spec}"]
-    return shlex.join(words)

@@ -29,6 +29,7 @@ from dubbench.leaderboards.statistics import (
     seed_of,
     value,
 )
+from dubbench.store import DubRow
 
 TABLE = (
     *("system", "dataset", "split", "setting", "profile", "metric", "value", "ci_low", "ci_high", "n_scored"),
@@ -224,10 +225,12 @@ def paired_rows(sampler: Sampler, hidden: Hidden = NONE_HIDDEN) -> Iterator[tupl
 class Timing:
     """A real-time factor: seconds of work a second of speech.
 
-    ``pooled`` is sum(time) / sum(audio), with its interval over clips; ``mean`` is the mean of the clips' ratios.
+    ``pooled`` is sum(time) / sum(audio), with its interval over clips; ``mean`` is the mean of the clips' ratios. A
+    system whose dubs were made on several machines has one for each (``machine``: the hardware class).
     """
 
     label: str
+    machine: str
     metric: str
     pooled: Estimate
     mean: float
@@ -240,9 +243,14 @@ def timings(sheet: Sheet) -> list[Timing]:
     for label, entrant in sheet.entrants.items():
         if not entrant.entry.info.timed:
             continue
-        rows = [sheet.dubs.get((label, clip.id)) for clip in sheet.clips]
-        for metric, part in (("RTF", "total"), ("RTF-model", "model")):
-            done = [row for row in rows if row and not row.reason and part in row.timings and row.seconds > 0]
+        rows: dict[str, list[DubRow]] = {}
+        for clip in sheet.clips:
+            row = sheet.dubs.get((label, clip.id))
+            if row and not row.reason and row.seconds > 0:
+                rows.setdefault(row.machine or entrant.run.manifest.machine, []).append(row)
+        each = ((machine, *timed) for machine in rows for timed in (("RTF", "total"), ("RTF-model", "model")))
+        for machine, metric, part in each:
+            done = [row for row in rows[machine] if part in row.timings]
             if not done:
                 continue
             spent = np.array([row.timings[part] for row in done])
@@ -251,14 +259,8 @@ def timings(sheet: Sheet) -> list[Timing]:
             samples = [spent[block].sum(1) / heard[block].sum(1) for block in drawn.rows]
             low, high = interval(np.concatenate(samples)) if samples else (None, None)
             pooled = Estimate(float(spent.sum() / heard.sum()), low, high, len(done))
-            out.append(Timing(label, metric, pooled, float(np.mean(spent / heard)), float(heard.sum())))
+            out.append(Timing(label, machine, metric, pooled, float(np.mean(spent / heard)), float(heard.sum())))
     return out
-
-
-def hardware(sheet: Sheet, label: str) -> str:
-    """The hardware class of a system's run, in one line."""
-    found = sheet.entrants[label].run.manifest.hardware
-    return "; ".join(f"{name} {found[name]}" for name in sorted(found) if name != "workers")
 
 
 def timing_rows(sheet: Sheet) -> Iterator[tuple[str, ...]]:
@@ -266,9 +268,9 @@ def timing_rows(sheet: Sheet) -> Iterator[tuple[str, ...]]:
     m = sheet.manifest
     for timing in timings(sheet):
         e = timing.pooled
-        workers = sheet.entrants[timing.label].run.manifest.hardware.get("workers", "1")
+        workers = sheet.entrants[timing.label].run.manifest.hardware.get("workers", "")
         yield (
             *(timing.label, m.dataset, m.split, m.setting, timing.metric, number(e.value), number(e.low)),
             *(number(e.high), number(timing.mean), str(e.n), str(sheet.count), number(timing.audio_seconds)),
-            *(hardware(sheet, timing.label), workers, m.comparability),
+            *(timing.machine, workers, m.comparability),
         )

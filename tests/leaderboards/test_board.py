@@ -20,7 +20,7 @@ from dubbench.leaderboards.board import write_board
 from dubbench.leaderboards.data import script_json
 from dubbench.leaderboards.examples import choose, examples
 from dubbench.leaderboards.failures import failures
-from dubbench.leaderboards.page import command
+from dubbench.leaderboards.reproduce import command
 from dubbench.leaderboards.sheet import sheets
 from dubbench.media import mux, read_audio, read_frames
 from dubbench.store import ledger, read_run
@@ -299,6 +299,36 @@ def test_the_command_can_be_typed_again(tmp_path: Path) -> None:
     systems = [words[i + 1] for i, word in enumerate(words) if word == "--system"]
     assert systems[:4] == ["model-a", "model-b=model-b(nfe=16)", "espeak-lipspan", 'paper wavs=precomputed("dubs")']
     assert "delay(ms = 100)" in systems  # the label is the spec itself
+
+
+def test_the_command_keeps_what_was_chosen(tmp_path: Path) -> None:
+    run = build(tmp_path, media=False)
+    told = {
+        "split": "list:s[1]@0123456789ab[7]",
+        "setting": "table:theirs",
+        "chosen": ("secs", "f0"),
+        "files": {"split": "s[1].txt", "pairing": "theirs.csv"},
+    }
+    manifest = run.manifest.model_copy(update=told)
+    words = shlex.split(command(sheets([run.model_copy(update={"manifest": manifest})])[0], 0))
+    assert words[words.index("--split") + 1] == "s[1].txt" and words[words.index("--limit") + 1] == "7"
+    assert words[words.index("--pairing") + 1] == "theirs.csv" and "--setting" not in words
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--metric"] == ["secs", "f0"]
+
+
+def test_rows_that_are_no_clips_are_told(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", clips=4, media=False)
+    lost = [(f"clips.csv line {i}", "no text; write <b>it</b>") for i in range(12)]
+    manifest = run.manifest.model_copy(update={"rejected": tuple(lost)})
+    runs = [run.model_copy(update={"manifest": manifest})] * 2
+    page = write_board(runs, tmp_path / "out", players=0)
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "**12 rows of the data set could not become clips:** clips.csv line 0: no text; write &lt;b&gt;it" in text
+    assert "; and 2 more." in text
+    (group,) = (g for g in failures(sheets(runs)[0]) if g["stage"] == "clip")
+    assert (group["count"], group["systems"], len(group["clips"])) == (12, [], 12)
+    shown = Page(page).text
+    assert "no clip" in shown and "clips.csv line 11" in shown and "Rows that are no clips 12" in shown
 
 
 def test_a_tone_is_where_it_should_be_in_the_spectrum() -> None:

@@ -10,7 +10,18 @@ from fake_run import Fake, build, fakes
 
 from dubbench.leaderboards import markdown
 from dubbench.leaderboards.sheet import Sheet, sheets
-from dubbench.leaderboards.table import PAIRED, TABLE, Sampler, csv_text, grid, number, paired_rows, table_rows, timings
+from dubbench.leaderboards.table import (
+    PAIRED,
+    TABLE,
+    Sampler,
+    csv_text,
+    grid,
+    number,
+    paired_rows,
+    table_rows,
+    timing_rows,
+    timings,
+)
 from dubbench.store import Run
 
 HEADER = "system,dataset,split,setting,profile,metric,value,ci_low,ci_high,n_scored,n_total,direction,signature,class"
@@ -125,6 +136,16 @@ def test_times_are_pooled_and_only_of_what_was_run(tmp_path: Path) -> None:
     assert found["model-a", "RTF"].mean == pytest.approx(np.mean([t / 0.48 for t in total]))
     assert found["model-a", "RTF-model"].pooled.value == pytest.approx(0.35)
     assert found["espeak-lipspan", "RTF"].pooled.n == 5
+
+
+def test_times_of_two_machines_stay_apart(tmp_path: Path) -> None:
+    run = build(tmp_path, clips=6, media=False)
+    dubs = [d.model_copy(update={"machine": "gpu Fast"}) if d.clip.endswith(("0", "1")) else d for d in run.dubs]
+    sheet = sheet_of(run.model_copy(update={"dubs": tuple(dubs)}))
+    found = {(t.machine, t.metric): t.pooled.n for t in timings(sheet) if t.label == "model-a"}
+    here = "cores 2; cpu Some CPU @ 2.20GHz; device cpu; machine x86_64"
+    assert found == {("gpu Fast", "RTF"): 2, ("gpu Fast", "RTF-model"): 2, (here, "RTF"): 4, (here, "RTF-model"): 4}
+    assert {row[-3] for row in timing_rows(sheet) if row[0] == "model-a"} == {"gpu Fast", here}
 
 
 def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
