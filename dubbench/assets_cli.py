@@ -35,7 +35,7 @@ def list_assets(json: JsonOption = False) -> None:
     if json:
         typer.echo(to_json(rows))
         return
-    shown = ("name", "state", "size", "licence", "used_by")
+    shown = ("name", "state", "size", "digest", "licence", "used_by")
     typer.echo(to_text([{key: row[key] for key in shown} for row in rows]))
     typer.echo(f"\nfolder: {assets_dir()}")
 
@@ -115,6 +115,7 @@ def rows_of(items: Any) -> list[dict[str, Any]]:
             "state": _state(item),
             "size": megabytes(item),
             "bytes": item.total,
+            "digest": "published" if all(part.sha256 for part in item.files) else "pinned on the first fetch",
             "licence": item.licence,
             "commercial": item.commercial,
             "used_by": ", ".join(used.get(item.name, [])),

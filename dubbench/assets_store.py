@@ -10,7 +10,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -215,9 +215,10 @@ def _verified(item: Asset) -> str:
         target = target_of(item)
         if item.convert and target.is_file() and not converted(item, lock):
             return f"{target.name} is damaged; dubbench assets fetch {item.name} --convert makes it again"
-        for file in lock.files:  # a copied folder has other times: note them, so that nothing is read twice
-            if (folder / file).is_file():
-                note(item, lock, file, lock.files[file].sha256)
+        with suppress(OSError):  # a copied folder has other times: note them, so that nothing is read twice
+            for file in lock.files:
+                if (folder / file).is_file():
+                    note(item, lock, file, lock.files[file].sha256)
         asset_path(item.name)
     except DubbenchError as error:
         return str(error)

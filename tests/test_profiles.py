@@ -6,6 +6,7 @@ import pytest
 
 from dubbench import planning, registry
 from dubbench.errors import DubbenchError
+from dubbench.listing import list_metrics
 from dubbench.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
 
 
@@ -77,6 +78,11 @@ def test_profiles_are_known_without_making_it_and_entered_into_its_info() -> Non
     assert registry.profiles_of("asked") == frozenset() and registry.profiles_of("old") == {"mine"}
     assert registry.make_metric("both").info.profiles == {"offline", "paper"}
     assert list(registry.metrics_of("mine")[0]) == ["old"]
+
+
+def test_a_metric_that_cannot_be_made_is_listed_with_what_its_class_says() -> None:
+    row = {row["name"]: row for row in list_metrics()}["heavy"]
+    assert (row["columns"], row["profiles"]) == ("A", "paper") and row["summary"].startswith("unusable: s3fd is not")
 
 
 def test_one_column_twice_is_refused() -> None:
