@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,14 @@ def state_dict(source: Path, key: str = "", prefix: str = "", inert: bool = Fals
     """
     import torch
 
+    mapped = zipfile.is_zipfile(source)  # an optimiser's state beside the weights is then never read
     try:
         if inert:
             from dubbench.inert_pickle import InertPickle
 
-            loaded = torch.load(source, map_location="cpu", pickle_module=InertPickle, weights_only=False)
+            loaded = torch.load(source, map_location="cpu", pickle_module=InertPickle, weights_only=False, mmap=mapped)
         else:
-            loaded = torch.load(source, map_location="cpu", weights_only=True)
+            loaded = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None:
