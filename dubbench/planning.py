@@ -11,9 +11,9 @@ from dubbench.datasets.base import Dataset, Vetted
 from dubbench.datasets.selection import select
 from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError, one_line
-from dubbench.identity import file_digest, info_digest, rows_digest, signature
+from dubbench.identity import info_digest, rows_digest, signature
 from dubbench.media import RATE, read_audio, write_wav
-from dubbench.prepare import Prepared, prepare, sound_file
+from dubbench.prepare import Prepared, content_digest, prepare, sound_file
 from dubbench.progress import progress
 from dubbench.provenance import code, hardware, packages
 from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of
@@ -162,7 +162,7 @@ def _clip_row(
             problem = f"its reference {reference.clip} has no usable sound: {voice.problem or voice.truth_problem}"
     elif not problem and reference.file:
         try:
-            reference_digest = file_digest(reference.file)
+            reference_digest = content_digest("", reference.file)
             if not sound_file(work, reference_digest).exists():
                 write_wav(sound_file(work, reference_digest), read_audio(reference.file), RATE)
         except (DubbenchError, OSError) as error:

@@ -15,7 +15,7 @@ from dubbench.errors import one_line
 from dubbench.identity import digest
 from dubbench.journal import Journal
 from dubbench.media import RATE, read_audio, read_audio_native
-from dubbench.metric import Item, Metric, Stats, Unscored
+from dubbench.metric import Item, Metric, Stats, Unscored, lacking
 from dubbench.registry import make_metric
 from dubbench.sound import Sound
 from dubbench.store import ClipRow, DubRow, ScoreRow
@@ -182,10 +182,8 @@ def _row(work: Work, job: Job, name: str, key: str, item: Item | None) -> ScoreR
     try:
         if item is None:
             stats: Stats | Unscored = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
-        elif "truth" in metric.info.needs and item.truth is None:
-            stats = Unscored(f"no ground truth: {work.truth_problem}")
-        elif "reference" in metric.info.needs and item.reference is None:
-            stats = Unscored("no reference voice")
+        elif reason := lacking(metric.info, item, work.truth_problem):
+            stats = Unscored(reason)
         else:
             stats = metric.score(item)
         update: dict[str, object] = {"reason": stats.reason} if isinstance(stats, Unscored) else _checked(stats)
