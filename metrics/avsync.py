@@ -119,7 +119,6 @@ class AVSync(MetricBase):
                 "silence": "undefined",
                 "noise": "worse",
                 "noisy(snr=10)": "worse",
-                "gain(db=-12)": "invariant",
                 "warp(ms=100)": "worse",
             },
         ),
