@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import voice
 from spoken import SENTENCES, say
-from test_wer_whisper import Deaf, item
+from test_wer_whisper import PLAIN, Deaf, item
+from weights import place
 
+from dubbench.assets import asset
 from dubbench.clip import Clip
+from dubbench.convert import convert
 from dubbench.errors import DubbenchError
 from dubbench.metric import Unscored
 from dubbench.metrics import wer_legacy
@@ -82,6 +85,22 @@ def test_sampling_is_the_same_whatever_came_before() -> None:
     assert model.text(sound, options) == first
     assert torch.equal(torch.get_rng_state(), before)
     assert model.text(sound, {**options, "temperature": 0.0}) != first  # so it did sample
+
+
+def test_from_openais_pickle_to_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file laid out as OpenAI's, converted in its own process, found by its name, loaded and asked."""
+    from dubbench.metrics.models.whisper import dimensions
+
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path / "assets"))
+    state = tiny_whisper.openai_state()
+    torch.save({"dims": dimensions(state), "model_state_dict": state}, tmp_path / "base.pt")
+    convert("state_dict", tmp_path / "base.pt", tmp_path / "base.safetensors", asset("whisper-base").options)
+    place("whisper-base", tmp_path / "base.safetensors")
+    metric = wer_legacy.LegacyWERBase()
+    metric.load("cpu")
+    stats = metric.score(item(say(PLAIN[0])[0], PLAIN[0]))
+    assert not isinstance(stats, Unscored)
+    assert stats["empty"] == 0 and stats["rate"] <= 0.3
 
 
 def test_missing_weights_are_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
