@@ -9,6 +9,7 @@ convolution), and on the CPU the memory layout in which no layer has to be turne
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,7 @@ class _Stack:
                 layers.append(nn.MaxPool2d(*(_last_two(v) for v in (part.kernel_size, part.stride, part.padding))))
         network = nn.Sequential(*layers).eval().requires_grad_(False)
         self._blocked = device.type == "cpu" and torch.backends.mkldnn.is_available()
-        if self._blocked:
-            from torch.utils.mkldnn import to_mkldnn
-
-            self._convolutions = to_mkldnn(network)
-        else:
-            self._convolutions = network.to(device)
+        self._convolutions = blocked(network) if self._blocked else network.to(device)
         self._head = nn.Sequential(*head).to(device)
 
     def __call__(self, windows: Tensor) -> Tensor:
@@ -164,6 +160,15 @@ class _Stack:
             maps = self._convolutions(windows)
         rows: Tensor = self._head(maps.flatten(1))
         return rows
+
+
+def blocked(network: nn.Module) -> Any:
+    """``network`` for tensors in oneDNN's own layout (``to_mkldnn``), in which no layer has to reorder its maps."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, on how this part of it is written
+        from torch.utils.mkldnn import to_mkldnn
+
+        return to_mkldnn(network)
 
 
 def _last_two(value: int | tuple[int, ...]) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.running import exact
+from dubbench.metrics.syncnet.network import blocked
 
 Boxes = NDArray[np.float64]
 
@@ -141,9 +142,7 @@ class Detector:
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         self._blocked = self.device.type == "cpu" and torch.backends.mkldnn.is_available()
         if self._blocked:
-            from torch.utils.mkldnn import to_mkldnn
-
-            self._network.vgg = nn.ModuleList([to_mkldnn(layer) for layer in self._network.vgg])
+            self._network.vgg = nn.ModuleList([blocked(layer) for layer in self._network.vgg])
         self._network.to(self.device)
         self.batch = _BATCH if self.device.type == "cpu" else _GPU_BATCH
 
