@@ -117,7 +117,7 @@ def utmos_calls(checkout: Path | None) -> list[tuple[str, Call, Call, str]]:
         print("(UTMOS is left out: --speechmos names no checkout)", file=sys.stderr)
         return []
     import torch
-    from utmos_weights import random_state
+    from random_weights import random_state
 
     from dubbench.metrics import utmos
     from dubbench.metrics.models import utmos22
@@ -134,7 +134,7 @@ def utmos_calls(checkout: Path | None) -> list[tuple[str, Call, Call, str]]:
     sys.path.insert(0, str(checkout))
     from speechmos.utmos22.strong.model import UTMOS22Strong
 
-    state = random_state()
+    state = random_state(utmos22.empty())
     theirs = UTMOS22Strong().eval()
     theirs.load_state_dict(state)
     ours = utmos22.with_state(state)

@@ -56,10 +56,15 @@ def load_utmos22(weights: Path, device: str = "cpu") -> UTMOS22:
     return with_state(load_file(weights), str(weights)).to(device)
 
 
+def empty() -> UTMOS22:
+    """The network with names and shapes, but no numbers."""
+    with torch.device("meta"):
+        return UTMOS22()
+
+
 def with_state(state: dict[str, Tensor], where: str = "state") -> UTMOS22:
     """The network with ``state`` as its parameters, taken over without a copy."""
-    with torch.device("meta"):
-        model = UTMOS22()
+    model = empty()
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     except RuntimeError as error:
