@@ -7,6 +7,7 @@ when a checkpoint is loaded, then dropped (``heads=True`` keeps them).
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dubbench.convert import convert
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.base import (
     ACOUSTIC,
@@ -193,7 +195,7 @@ class FACodec:
 
     @classmethod
     def load(cls, encoder: Path, decoder: Path, device: str = "cpu", **options: bool) -> FACodec:
-        """From two files, each .safetensors or the official .bin (read without pickled code).
+        """From two files, each .safetensors or the official .bin (see `read_state`).
 
         Raises:
             DubbenchError: a file that is missing, unreadable, holds anything but tensors, or does not fit.
@@ -215,26 +217,25 @@ class FACodec:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from .safetensors or a .bin/.pt written by `torch.save`, never running code from the file.
+    """Tensors by name from .safetensors, or from a .bin/.pt of `torch.save`, which another process converts first.
 
     Raises:
         DubbenchError: missing, damaged, or anything else than one flat dictionary of tensors.
     """
+    from safetensors.torch import load_file
+
     path = Path(path)
     if not path.is_file():
         raise DubbenchError(f"{path}: no such file")
+    if path.suffix != ".safetensors":
+        with tempfile.TemporaryDirectory(prefix="dubbench-") as folder:
+            converted = Path(folder) / "weights.safetensors"
+            convert("state_dict", path, converted)
+            return read_state(converted)
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # zip, pickle and safetensors each raise their own kinds
+        return dict(load_file(path))
+    except Exception as error:  # safetensors raises kinds of its own
         raise DubbenchError(f"{path}: not readable as weights ({_shorten(str(error))})") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DubbenchError(f"{path}: not a plain state dict; expected names and tensors and nothing else")
-    return dict(state)
 
 
 def _arrays(part: str, state: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
