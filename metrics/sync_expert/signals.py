@@ -26,7 +26,7 @@ RANGE_DB = 50.0
 """What lies further below the clip's level counts as silence."""
 SPEECH_DB = 25.0
 """Frames at most this far below the clip's level make the mean of a band."""
-CONTRAST_DB = 10.0
+CONTRAST_DB = 6.0
 """Sound whose level (95th percentile) and floor (5th) lie closer has no speech in it: hum, steady noise."""
 FAINT_DB = -80.0
 """Sound whose level lies lower, re full scale, is silence."""
