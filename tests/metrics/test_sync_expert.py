@@ -224,8 +224,8 @@ def test_train_sync_from_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with safe_open(tmp_path / "run" / "expert.safetensors", "np") as file:
         meta = json.loads(file.metadata()["dubbench"])
-    assert (
-        meta["clips"]["train"] == 11 and meta["clips"]["validation"] == 1 and list(meta["features"]) == ["toon train"]
-    )
+    assert meta["clips"] == {"train": 11, "validation": 1}
+    assert list(meta["landmarks"]) == ["toon train"] and meta["licences"]["toon"]
+    assert meta["commands"][-1].startswith("dubbench train sync --features toon.safetensors")
     wrong = call("--speakers", "grid=s1")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "NAME=S1,S2" in wrong.stderr
