@@ -7,9 +7,7 @@ Nothing is imported before it is used. A plugin is a package with an entry point
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -17,6 +15,8 @@ from typing import Any, Literal
 from dubbench.errors import DubbenchError, one_line
 from dubbench.metric import Metric, MetricBase, MetricInfo
 from dubbench.patience import within
+from dubbench.spec import Spec as Spec
+from dubbench.spec import parse_spec as parse_spec
 from dubbench.system import System
 
 Group = Literal["systems", "metrics", "datasets"]
@@ -83,120 +83,6 @@ def _find(group: Group, name: str) -> EntryPoint:
 
 
 _VERB = {"systems": "systems", "metrics": "metrics", "datasets": "data list"}
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A system as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
-
-    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``.
-    Arguments are numbers, ``true``/``false``, specs, or text; text with ``,()=`` in it goes in quotes.
-    """
-
-    name: str
-    args: tuple[Any, ...] = ()
-    kwargs: tuple[tuple[str, Any], ...] = ()
-    label: str = ""
-
-    def __str__(self) -> str:
-        parts = [_show(a) for a in self.args] + [f"{k}={_show(v)}" for k, v in self.kwargs]
-        return f"{self.name}({', '.join(parts)})" if parts else self.name
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and (not value or re.search(r"[,()=\"]", value) or value != value.strip()):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)
-
-
-_TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([(),=])|([^"(),=]+))')
-
-
-def parse_spec(text: str) -> Spec:
-    """Parse a system spec.
-
-    Raises:
-        DubbenchError: not of the form ``[label=]name[(argument, key=value, ...)]``.
-    """
-    tokens: list[tuple[str, str]] = []
-    read = 0
-    for match in _TOKEN.finditer(text):
-        if match.start() > read:
-            break
-        read = match.end()
-        quoted, mark, word = match.groups()
-        if mark:
-            tokens.append((mark, mark))
-        elif quoted is not None:
-            tokens.append(("text", re.sub(r"\\(.)", r"\1", quoted)))
-        elif word.strip():
-            tokens.append(("word", word.strip()))
-    position = 0
-
-    def fail(what: str) -> DubbenchError:
-        return DubbenchError(f"system {text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
-
-    if text[read:].strip():
-        raise fail(f"the quote before {text[read + 1 :].strip()[:30]!r} is not closed")
-
-    def peek(ahead: int = 0) -> str:
-        return tokens[position + ahead][0] if position + ahead < len(tokens) else "end"
-
-    def take(kind: str) -> str:
-        nonlocal position
-        if peek() != kind:
-            raise fail(f"expected {kind!r}, found {peek()!r}")
-        position += 1
-        return tokens[position - 1][1]
-
-    def spec() -> Spec:
-        name = take("word")
-        if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
-            raise fail(f"{name!r} is not a name")
-        args: list[Any] = []
-        kwargs: list[tuple[str, Any]] = []
-        if peek() == "(":
-            take("(")
-            while peek() != ")":
-                if peek() == "word" and peek(1) == "=":
-                    key = take("word")
-                    take("=")
-                    kwargs.append((key, value()))
-                else:
-                    args.append(value())
-                if peek() != ")":
-                    take(",")
-            take(")")
-        return Spec(name, tuple(args), tuple(kwargs))
-
-    def value() -> Any:
-        if peek() == "text":
-            return take("text")
-        if peek() == "word" and peek(1) == "(":
-            return spec()
-        return _plain(take("word"))
-
-    label = ""
-    if peek() in ("word", "text") and peek(1) == "=":
-        label = take(peek())
-        take("=")
-    result = spec()
-    if peek() != "end":
-        raise fail(f"something is left over after {result}")
-    return Spec(result.name, result.args, result.kwargs, label)
-
-
-def _plain(word: str) -> Any:
-    if word in ("true", "false"):
-        return word == "true"
-    for number in (int, float):
-        try:
-            return number(word)
-        except ValueError:
-            continue
-    return word
 
 
 def make_system(spec: Spec) -> System:
@@ -284,7 +170,7 @@ def assets_of(name: str) -> tuple[str, ...]:
 
 
 READING_ORDER = (
-    *("lse", "wer", "secs", "utmos", "dnsmos", "align", "phones", "pitch"),
+    *("lse", "sync", "wer", "secs", "utmos", "dnsmos", "align", "phones", "pitch"),
     *("emo-sim", "avsync", "mcd", "duration"),
 )
 """The order in which the field reads its columns; other metrics follow by name."""
