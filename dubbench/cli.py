@@ -13,10 +13,10 @@ import dubbench
 from dubbench.assets_cli import assets_app
 from dubbench.data_cli import data_app
 from dubbench.errors import DubbenchError
+from dubbench.listing_cli import doctor, metrics, systems
 from dubbench.options import (
     DatasetOption,
     DeviceOption,
-    JsonOption,
     LimitOption,
     MetricOption,
     OutOption,
@@ -30,7 +30,6 @@ from dubbench.options import (
     TimeoutOption,
     VoicesOption,
     WorkersOption,
-    answer,
     roots_of,
 )
 from dubbench.train_cli import codec_app, dub, train_app
@@ -46,7 +45,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(codec_app, name="codec")
 app.add_typer(assets_app, name="assets")
-app.command()(dub)
+for verb in (systems, metrics, doctor, dub):
+    app.command()(verb)
 
 
 def _version(asked: bool) -> None:
@@ -205,35 +205,6 @@ def board(
 
     page = write_board([read_run(path) for path in runs], out or runs[0] / "board")
     typer.echo(f"board: {page}")
-
-
-@app.command()
-def systems(name: Annotated[str | None, typer.Argument(help="Show one.")] = None, json: JsonOption = False) -> None:
-    """List the systems, or show one."""
-    from dubbench.listing import list_systems, show_system
-
-    answer(show_system(name) if name else list_systems(), json)
-
-
-@app.command()
-def metrics(
-    name: Annotated[str | None, typer.Argument(help="Show one: its recipe, columns and signature.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """List the metrics, or show one."""
-    from dubbench.listing import list_metrics, show_metric
-
-    answer(show_metric(name) if name else list_metrics(), json)
-
-
-@app.command()
-def doctor(json: JsonOption = False) -> None:
-    """Say what works here, what is missing, and the command that brings it."""
-    from dubbench.doctor import examine
-
-    rows = examine()
-    answer(rows, json)
-    raise typer.Exit(0 if all(row["state"] == "ok" for row in rows) else 1)
 
 
 @app.command()

@@ -28,6 +28,9 @@ class Truth:
 class DubRequest:
     """One clip to dub.
 
+    ``video`` and ``reference`` are copies in a folder that holds nothing else and is removed after the answer; only
+    privileged systems are shown the files of the run.
+
     Attributes:
         clip: the clip's id.
         video: a video file without an audio stream.

@@ -57,8 +57,13 @@ class SystemInfo(BaseModel):
 class System(Protocol):
     """A dubbing system. Created as ``factory(*args, **kwargs)`` from its spec, in the process that runs it.
 
-    `load` is called once before the first `dub`; `dub` yields one `Dub` or `Failure` per request, in any order;
-    an exception out of `dub` fails the requests that had no answer yet. `close` frees what `load` took.
+    `load` is called once before the first `dub`; `dub` yields one `Dub` or `Failure` per request, in any order. After
+    an exception out of `dub`, a hang or the death of the process, the requests that had no answer yet are given again
+    one by one, so that only the guilty one fails. `close` frees what `load` took; it is called when the system has
+    done its work, and when `load` raised.
+
+    `Dub.timings` hold what the system measures itself; ``total`` is the harness's measure: from the call of `dub` to
+    its last answer, shared evenly over the answers of the batch.
     """
 
     info: SystemInfo

@@ -1,0 +1,123 @@
+"""How a system is named on the command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dubbench.errors import DubbenchError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A system as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
+
+    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``.
+    Arguments are numbers, ``true``/``false``, specs, or text; text with ``,()=`` in it goes in quotes.
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    label: str = ""
+
+    def __str__(self) -> str:
+        parts = [_show(a) for a in self.args] + [f"{k}={_show(v)}" for k, v in self.kwargs]
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and (not value or re.search(r"[,()=\"]", value) or value != value.strip()):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
+
+
+_TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([(),=])|([^"(),=]+))')
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse a system spec.
+
+    Raises:
+        DubbenchError: not of the form ``[label=]name[(argument, key=value, ...)]``.
+    """
+    tokens: list[tuple[str, str]] = []
+    read = 0
+    for match in _TOKEN.finditer(text):
+        if match.start() > read:
+            break
+        read = match.end()
+        quoted, mark, word = match.groups()
+        if mark:
+            tokens.append((mark, mark))
+        elif quoted is not None:
+            tokens.append(("text", re.sub(r"\\(.)", r"\1", quoted)))
+        elif word.strip():
+            tokens.append(("word", word.strip()))
+    position = 0
+
+    def fail(what: str) -> DubbenchError:
+        return DubbenchError(f"system {text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
+
+    if text[read:].strip():
+        raise fail(f"the quote before {text[read + 1 :].strip()[:30]!r} is not closed")
+
+    def peek(ahead: int = 0) -> str:
+        return tokens[position + ahead][0] if position + ahead < len(tokens) else "end"
+
+    def take(kind: str) -> str:
+        nonlocal position
+        if peek() != kind:
+            raise fail(f"expected {kind!r}, found {peek()!r}")
+        position += 1
+        return tokens[position - 1][1]
+
+    def spec() -> Spec:
+        name = take("word")
+        if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
+            raise fail(f"{name!r} is not a name")
+        args: list[Any] = []
+        kwargs: list[tuple[str, Any]] = []
+        if peek() == "(":
+            take("(")
+            while peek() != ")":
+                if peek() == "word" and peek(1) == "=":
+                    key = take("word")
+                    take("=")
+                    kwargs.append((key, value()))
+                else:
+                    args.append(value())
+                if peek() != ")":
+                    take(",")
+            take(")")
+        return Spec(name, tuple(args), tuple(kwargs))
+
+    def value() -> Any:
+        if peek() == "text":
+            return take("text")
+        if peek() == "word" and peek(1) == "(":
+            return spec()
+        return _plain(take("word"))
+
+    label = ""
+    if peek() in ("word", "text") and peek(1) == "=":
+        label = take(peek())
+        take("=")
+    result = spec()
+    if peek() != "end":
+        raise fail(f"something is left over after {result}")
+    return Spec(result.name, result.args, result.kwargs, label)
+
+
+def _plain(word: str) -> Any:
+    if word in ("true", "false"):
+        return word == "true"
+    for number in (int, float):
+        try:
+            return number(word)
+        except ValueError:
+            continue
+    return word
