@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dubbench.assets import Asset, asset, assets, assets_dir, folder_of, have, target_of
 from dubbench.errors import DubbenchError
 from dubbench.options import JsonOption
+
+if TYPE_CHECKING:
+    from dubbench.assets import Asset
 
 assets_app = typer.Typer(help="Weights that recipes load: list, fetch, verify, import.", no_args_is_help=True)
 
@@ -29,6 +31,7 @@ WORD = "research"
 @assets_app.command("list")
 def list_assets(json: JsonOption = False) -> None:
     """List the weights: what they are, how large, under which licence, and whether they are here."""
+    from dubbench.assets import assets, assets_dir
     from dubbench.listing import to_json, to_text
 
     rows = rows_of(assets().values())
@@ -53,6 +56,7 @@ def fetch(
     ] = False,
 ) -> None:
     """Fetch weights; licence and size are said first. Goes on where it was."""
+    from dubbench.assets import have
     from dubbench.assets_store import bring
 
     chosen = _chosen(names, profile)
@@ -80,6 +84,7 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Read every file of the weights that are here and hold it against its digest. Exit 3 if one is wrong."""
+    from dubbench.assets import assets_dir
     from dubbench.assets_store import verify as check
     from dubbench.listing import to_json, to_text
 
@@ -98,6 +103,7 @@ def import_path(
     convert: ConvertOption = False,
 ) -> None:
     """Bring in weights that were carried here; they are known by their digests."""
+    from dubbench.assets import assets_dir
     from dubbench.assets_import import take
 
     brought = take(path, name, convert, typer.echo)
@@ -137,6 +143,8 @@ def megabytes(item: Asset) -> str:
 
 
 def _state(item: Asset) -> str:
+    from dubbench.assets import folder_of, have, target_of
+
     folder = folder_of(item)
     if have(item.name):
         return "here"
@@ -148,6 +156,7 @@ def _state(item: Asset) -> str:
 
 
 def _chosen(names: Sequence[str] | None, profile: str | None) -> list[Asset]:
+    from dubbench.assets import asset
     from dubbench.assets_doctor import of_profile
 
     chosen = {name: asset(name) for name in names or ()}
@@ -166,6 +175,7 @@ def _agree(items: Sequence[Asset], convert: bool, yes: bool, non_commercial: boo
     Raises:
         DubbenchError: not agreed, or nobody is there to ask.
     """
+    from dubbench.assets import assets_dir
     from dubbench.convert import RISK
 
     for item in items:
