@@ -38,3 +38,8 @@ def test_an_endless_source_is_read_as_needed() -> None:
         if count == 5:
             break
     assert drawn < 20
+
+
+def test_each_task_has_a_limit_of_its_own() -> None:
+    found = dict(each(misbehave, ["a", "hang"], workers=1, timeout=lambda task: 3 if task == "hang" else 60))
+    assert found == {"a": "a", "hang": Crash("no answer within 3 s")}

@@ -1,6 +1,8 @@
 """What recipes and identities are made of: the versions that may change a number, and no others."""
 
 import importlib.metadata
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,24 @@ def test_builds_of_one_version_are_one() -> None:
 def test_what_is_missing_is_named_with_its_extra() -> None:
     with pytest.raises(DubbenchError, match=r"'no-such' is not installed; pip install 'dubbench\[face\]'"):
         provenance.versions("numpy", "no-such", extra="face")
+
+
+def test_source_that_git_does_not_know_is_dirty(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "mine.py").write_text("1\n")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    git("init", "-q")
+    git("add", ".")
+    git("-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "all")
+    assert not provenance._changed(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "metrics" / "x.log").touch()
+    assert not provenance._changed(tmp_path)
+    (tmp_path / "metrics" / "new.py").touch()
+    assert provenance._changed(tmp_path)
+    (tmp_path / "metrics" / "new.py").unlink()
+    (tmp_path / "metrics" / "mine.py").write_text("2\n")
+    assert provenance._changed(tmp_path)
