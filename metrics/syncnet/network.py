@@ -147,7 +147,8 @@ class _Stack:
             if isinstance(part, nn.Conv2d | nn.Conv3d):
                 layers += [_flat(part, parts[at + 1]), nn.ReLU()]
             elif isinstance(part, nn.MaxPool2d | nn.MaxPool3d) and part.kernel_size != 1:
-                layers.append(nn.MaxPool2d(*(_last_two(v) for v in (part.kernel_size, part.stride, part.padding))))
+                pool = nn.MaxPool2d(*(_last_two(v) for v in (part.kernel_size, part.stride, part.padding)))
+                layers.insert(-1, pool)  # before the ReLU, with which it commutes: four times fewer numbers to clip
         network = nn.Sequential(*layers).eval().requires_grad_(False)
         self._blocked = device.type == "cpu" and torch.backends.mkldnn.is_available()
         self._convolutions = blocked(network) if self._blocked else network.to(device)
