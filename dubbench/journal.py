@@ -123,6 +123,10 @@ def held(run: Path) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+            if [entry.name for entry in run.iterdir()] == ["lock"]:  # a mistake was found before anything was written
+                with contextlib.suppress(OSError):
+                    (run / "lock").unlink()
+                    run.rmdir()
 
 
 def _lock(file: Any) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dubbench import bench
 from dubbench.datasets.base import Dataset
+from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError
 from dubbench.journal import held
 from dubbench.patience import within
@@ -127,6 +128,8 @@ def rescore(
         machine: how to work.
     """
     results: list[Result] = []
+    if machine.device != "auto":
+        resolve_device(machine.device)  # a mistake is told before the work begins
     for path in runs:
         read_manifest(path)  # a folder that is no run is not locked
         with held(path):

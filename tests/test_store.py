@@ -79,9 +79,13 @@ def test_one_process_holds_a_run(tmp_path: Path) -> None:
     other.wait()
     assert str(other.pid) in (run / "lock").read_text()
     with held(run):
-        pass
+        (run / "run.json").touch()
     with held(run):
         pass
+    with pytest.raises(DubbenchError, match="a mistake"), held(tmp_path / "new"):
+        raise DubbenchError("a mistake")
+    assert not (tmp_path / "new").exists()
+    assert (run / "run.json").exists()
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
