@@ -227,7 +227,7 @@ SMALL = Config(
     sync_layers=2,
     sync_inner=512,
     tts=Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=8, steps=2_000),
-    dub=Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=8, steps=3_000),
+    dub=Training(learning_rate=1e-3, warmup=0.05, weight_decay=0.01, batch=8, steps=2_400),
 )
 
 TINY = Config(
