@@ -314,10 +314,12 @@ def dub(
         silent, voice = Path(folder) / "silent.mkv", Path(folder) / "reference.wav"
         silent_copy(video, silent)
         write_wav(voice, read_audio(reference), 16000)
-        made.load(resolve_device(device))
         request = DubRequest("clip", silent, text, voice, about.duration, about.fps, seed)
-        answer = next(iter(made.dub([request])))
-        made.close()
+        try:
+            made.load(resolve_device(device))
+            answer = next(iter(made.dub([request])))
+        finally:
+            made.close()
         if not isinstance(answer, Dub):
             raise DubbenchError(answer.reason.replace(str(silent), str(video)))
         samples = as_mono(answer.samples, "the dub")

@@ -1,0 +1,55 @@
+"""The alarm, in a process of its own: the test runner has one too."""
+
+import subprocess
+import sys
+
+CODE = """
+import signal, threading, time
+from types import SimpleNamespace
+from dubbench import registry
+from dubbench.errors import DubbenchError
+from dubbench.patience import within
+
+def stubborn():
+    while True:
+        try:
+            time.sleep(100)
+        except Exception:
+            pass
+
+def tried(function, *arguments):
+    try:
+        with within("it", 0.3):
+            function(*arguments)
+    except DubbenchError as error:
+        return str(error)
+
+def nested():
+    with within("inner", 100):
+        stubborn()
+
+print(tried(stubborn))
+print(tried(nested))
+print(tried(lambda: None))
+print(signal.getitimer(signal.ITIMER_REAL), signal.getsignal(signal.SIGALRM))
+other = threading.Thread(target=lambda: print(tried(lambda: None)))
+other.start(); other.join()
+plugin = SimpleNamespace(name="slow", value="slow:System", dist=None, load=stubborn)
+registry._entries = lambda group: {"slow": plugin}
+registry.within = lambda what: within(what, 0.3)
+from dubbench.listing import list_systems
+print(list_systems()[0]["summary"])
+"""
+
+
+def test_code_that_never_comes_back_is_broken_off() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "it: no answer within 0.3 s",
+        "it: no answer within 0.3 s",
+        "None",
+        "(0.0, 0.0) 0",
+        "None",
+        "unusable: system 'slow' from an unknown package (slow:System) cannot be imported: no answer within 0.3 s",
+    ]
