@@ -9,7 +9,7 @@ run: $(VENV)/.ready
 	$(BIN)/dubbench run --out runs/quick
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
