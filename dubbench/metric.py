@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from dubbench.clip import Clip
+from dubbench.picture import Picture
 from dubbench.sound import Sound
 
 Stats = Mapping[str, float]
@@ -183,6 +184,7 @@ class Item:
         reference: the reference voice at 16 kHz, shared likewise.
         duration: of the video in seconds.
         fps: of the video.
+        picture: the video's frames and face, shared by all dubs of the clip; made from the clip where it is not given.
     """
 
     clip: Clip
@@ -191,6 +193,11 @@ class Item:
     reference: Sound | None
     duration: float
     fps: float
+    picture: Picture = field(default=None)  # type: ignore[assignment] # never None once it is made
+
+    def __post_init__(self) -> None:
+        if self.picture is None:
+            self.picture = Picture(self.clip.video)
 
 
 def lacking(info: MetricInfo, item: Item, truth_problem: str = "") -> str:

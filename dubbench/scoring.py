@@ -16,6 +16,7 @@ from dubbench.identity import digest
 from dubbench.journal import Journal
 from dubbench.media import RATE, read_audio, read_audio_native
 from dubbench.metric import Item, Metric, Stats, Unscored, lacking
+from dubbench.picture import Picture
 from dubbench.registry import make_metric
 from dubbench.sound import Sound
 from dubbench.store import ClipRow, DubRow, ScoreRow
@@ -164,11 +165,13 @@ def _score(work: Work) -> list[ScoreRow]:
     reference = truth if work.reference == work.truth else None
     if work.reference and reference is None:
         reference = Sound(read_audio(work.reference), RATE)
+    picture = Picture(work.clip.video)
     rows = []
     for job in work.jobs:
         item: Item | None = None
         if job.wav is not None:
-            item = Item(work.clip, Sound(*read_audio_native(job.wav)), truth, reference, work.duration, work.fps)
+            dub = Sound(*read_audio_native(job.wav))
+            item = Item(work.clip, dub, truth, reference, work.duration, work.fps, picture)
         for name, key in job.wanted:
             rows.append(_row(work, job, name, key, item))
     return rows

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import MediaError, require
-from dubbench.media import read_frames
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.filterbank import RATE, log_filterbank, stacked
 from dubbench.metrics.mouth import WINDOW, lip_crops
 from dubbench.metrics.speaker import QUIET_DB
+from dubbench.picture import Picture
 from dubbench.provenance import versions
 from dubbench.sound import Sound
 from dubbench.visual import VisualError, landmarks
@@ -59,19 +59,19 @@ def at_25_fps(frames: NDArray[np.uint8], fps: float) -> NDArray[np.uint8]:
     return np.asarray(frames[np.minimum(shown, len(frames) - 1)])
 
 
-def pictures(frames: NDArray[np.uint8], fps: float, where: str) -> Floats:
-    """(N, 88, 88) grey mouth crops at 25 fps as the network wants them.
-
-    Args:
-        frames: (F, H, W, 3) RGB.
+def pictures(picture: Picture, fps: float) -> Floats:
+    """(N, 88, 88) grey mouth crops at 25 fps as the network wants them, of a video at ``fps``.
 
     Raises:
+        MediaError: the video cannot be read.
         VisualError: fewer than five frames at 25 fps, or no face in half of them.
     """
+    frames = picture.frames
     steady = at_25_fps(frames, fps)
     if len(steady) < SHORTEST:
         raise VisualError(f"{len(steady)} frames at 25 fps; AVSync needs {SHORTEST}")
-    crops = lip_crops(steady, landmarks(steady, where, FOUND))
+    track = picture.face if steady is frames else landmarks(steady, picture.name, FOUND)
+    crops = lip_crops(steady, track)
     return ((crops / 255 - MEAN) / DEVIATION).astype(np.float32)
 
 
@@ -171,14 +171,13 @@ class AVSync(MetricBase):
             if np.std(sound.samples.astype(np.float64)) < 10 ** (QUIET_DB / 20):
                 return Unscored(f"no sound in the {where}")
         try:
-            seen: Floats = item.truth.derive("avsync/seen", lambda: see(self._network, self._pictures(item)))
+            seen: Floats = item.picture.derive(
+                "avsync/seen", lambda: see(self._network, pictures(item.picture, item.fps))
+            )
         except (VisualError, MediaError) as error:
             return Unscored(str(error))
         truth: Floats = item.truth.derive("avsync/truth", lambda: self._hear(seen, item.truth))
         return {"avsync": mean_cosine(truth, self._hear(seen, item.dub))}
-
-    def _pictures(self, item: Item) -> Floats:
-        return pictures(read_frames(item.clip.video), item.fps, item.clip.id)
 
     def _hear(self, seen: Floats, sound: Sound | None) -> Floats:
         assert sound is not None

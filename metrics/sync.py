@@ -154,14 +154,13 @@ class Sync(MetricBase):
 
 
 def _look(item: Item) -> Seen:
-    from dubbench.media import read_frames
-    from dubbench.visual import VisualError, landmarks, lip_features
+    from dubbench.visual import VisualError, lip_features
 
-    frames = read_frames(item.clip.video)
+    frames = item.picture.frames
     if len(frames) / item.fps * signals.FPS < SHORTEST:
         return Unscored(f"{len(frames)} frames are too short a video; {SHORTEST / signals.FPS:g} s are needed")
     try:
-        track = landmarks(frames, "the video")
+        track = item.picture.face
     except VisualError as error:
         return Unscored(str(error))
     return signals.lip_input(signals.interpolated(lip_features(track), item.fps))

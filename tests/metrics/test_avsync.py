@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from pairs import awkward, voice
 
+from dubbench import media, visual
 from dubbench.assets import have
 from dubbench.clip import Clip
 from dubbench.errors import DubbenchError
@@ -21,6 +22,7 @@ from dubbench.metric import Item, Unscored
 from dubbench.metrics import avsync
 from dubbench.metrics.avsync import AVSync, at_25_fps, hear, mean_cosine, pictures, see
 from dubbench.metrics.filterbank import log_filterbank, stacked
+from dubbench.picture import Picture
 from dubbench.sound import Sound
 from dubbench.visual import VisualError
 
@@ -103,8 +105,8 @@ def talking(count: int) -> NDArray[np.uint8]:
 def metric(network: avhubert.AVHuBERT, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AVSync:
     """The metric on a video of 15 frames whose mouth needs no finding."""
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
-    monkeypatch.setattr(avsync, "read_frames", lambda path: talking(15))
-    monkeypatch.setattr(avsync, "landmarks", lambda *_: None)
+    monkeypatch.setattr(media, "read_frames", lambda path: talking(15))
+    monkeypatch.setattr(visual, "landmarks", lambda *_: None)
     monkeypatch.setattr(avsync, "lip_crops", lambda frames, track: frames)
     made = AVSync()
     made._network = network
@@ -118,7 +120,7 @@ def item(dub: Samples, truth: Samples, rate: int = 16000) -> Item:
 
 def test_the_score(metric: AVSync, network: avhubert.AVHuBERT) -> None:
     a, b = voice(0.6), voice(0.6, 190.0, seed=2)
-    seen = see(network, pictures(talking(15), 25.0, "c"))
+    seen = see(network, pictures(Picture(Path("none.mp4")), 25.0))
     assert seen.shape == (15, 64)
     with torch.inference_mode():
         crops = torch.from_numpy(((talking(15) / 255 - 0.421) / 0.165).astype(np.float32))[None]
@@ -140,7 +142,7 @@ def test_sound_beyond_the_video_is_not_heard(metric: AVSync) -> None:
 
 def test_the_video_is_seen_once_for_all_its_dubs(metric: AVSync, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(avsync, "read_frames", lambda path: calls.append(1) or talking(15))
+    monkeypatch.setattr(media, "read_frames", lambda path: calls.append(1) or talking(15))
     shared = item(voice(0.6), voice(0.6))
     for seed in range(3):
         metric.score(replace(shared, dub=Sound(voice(0.6, seed=seed), 16000)))
@@ -159,15 +161,15 @@ def test_what_cannot_be_scored(metric: AVSync, monkeypatch: pytest.MonkeyPatch) 
         else:
             assert -1 <= stats["avsync"] <= 1, name
     assert unscored == {"one sample", "digital silence", "constant", "denormal"}
-    monkeypatch.setattr(avsync, "read_frames", lambda path: talking(4))
+    monkeypatch.setattr(media, "read_frames", lambda path: talking(4))
     assert metric.score(item(sound, sound)) == Unscored("4 frames at 25 fps; AVSync needs 5")
-    monkeypatch.setattr(avsync, "read_frames", lambda path: talking(5))
+    monkeypatch.setattr(media, "read_frames", lambda path: talking(5))
     assert metric.score(item(sound, sound)) == {"avsync": 1.0}
 
     def nobody(*_: object) -> None:
         raise VisualError("no face found in c (75 frames)")
 
-    monkeypatch.setattr(avsync, "landmarks", nobody)
+    monkeypatch.setattr(visual, "landmarks", nobody)
     assert metric.score(item(sound, sound)) == Unscored("no face found in c (75 frames)")
 
 
@@ -175,7 +177,7 @@ def test_a_real_clip(shared_data: Path, network: avhubert.AVHuBERT, monkeypatch:
     """From the file to the score, with random weights; and a video without a face."""
     pytest.importorskip("mediapipe")
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
-    monkeypatch.setattr(avsync, "read_frames", lambda path: read_frames(path)[:15])
+    monkeypatch.setattr(media, "read_frames", lambda path: read_frames(path)[:15])
     metric = AVSync()
     metric._network = network
     video = next(iter(sorted((shared_data / "grid" / "s1").glob("*.mpg"))))
@@ -184,9 +186,9 @@ def test_a_real_clip(shared_data: Path, network: avhubert.AVHuBERT, monkeypatch:
     assert metric.score(made) == {"avsync": 1.0}
     noise = np.random.default_rng(0).normal(0, 0.1, 9600).astype(np.float32)
     assert metric.score(replace(made, dub=Sound(noise, 16000)))["avsync"] < 0.9999  # type: ignore[index]
-    monkeypatch.setattr(avsync, "read_frames", lambda path: np.zeros((8, 96, 96, 3), np.uint8))
-    stats = metric.score(replace(made, truth=Sound(truth.samples, 16000)))
-    assert isinstance(stats, Unscored) and stats.reason.startswith("no face found in c")
+    monkeypatch.setattr(media, "read_frames", lambda path: np.zeros((8, 96, 96, 3), np.uint8))
+    stats = metric.score(replace(made, picture=Picture(video)))
+    assert isinstance(stats, Unscored) and stats.reason.startswith("no face found in the video")
 
 
 @pytest.mark.weights
