@@ -67,6 +67,7 @@ def _request(clip: ClipRow, entry: SystemEntry, manifest: Manifest, work: Path) 
             audio=sound_file(work, clip.digest),
             other_audio=sound_file(work, other) if other else None,
             other_video=video_file(work, other) if other else None,
+            problem=clip.truth_problem,
         )
     return DubRequest(
         clip=clip.id,

@@ -13,7 +13,7 @@ from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import info_digest, rows_digest, signature
 from dubbench.media import RATE, read_audio, write_wav
-from dubbench.prepare import Prepared, content_digest, prepare, sound_file
+from dubbench.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
 from dubbench.progress import progress
 from dubbench.provenance import code, hardware, packages
 from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of
@@ -166,6 +166,8 @@ def _clip_row(
             if not sound_file(work, reference_digest).exists():
                 write_wav(sound_file(work, reference_digest), read_audio(reference.file), RATE)
         except (DubbenchError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise
             problem = f"its reference {reference.file.name} has no usable sound: {one_line(error)}"
     other = others.get(clip.id)
     usable = other is not None and other.clip and not (ready[other.clip].problem or ready[other.clip].truth_problem)

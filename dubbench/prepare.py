@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Prepared:
         digest: sha256 over text, video and audio bytes and `dubbench.media.recipe`; empty if ``problem``.
         duration: of the video in seconds. fps: of the video.
         problem: why its video cannot be used; truth_problem: why its sound cannot.
+        unwritten: the `OSError` arguments of a disk that takes no more: no fault of the clip.
     """
 
     clip: str
@@ -31,6 +33,11 @@ class Prepared:
     fps: float = 0.0
     problem: str = ""
     truth_problem: str = ""
+    unwritten: tuple[int | None, str | None, str] | None = None
+
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""What a disk says that takes no more."""
 
 
 def video_file(work: Path, digest: str) -> Path:
@@ -57,19 +64,33 @@ def prepare(
     """Make every clip ready under ``work``; files that are there already are kept.
 
     ``seconds`` is the length of every clip where the data set has one length: a shorter video is a truncated file.
+
+    Raises:
+        OSError: the disk takes no more; what was written before is kept.
     """
     work.mkdir(parents=True, exist_ok=True)
     ready: dict[str, Prepared] = {}
     for (clip, _, _), result in each(_prepare, ((c, work, seconds) for c in clips), workers=workers, timeout=timeout):
         if isinstance(result, Crash):
             result = Prepared(clip.id, problem=f"{clip.video}: {result.reason}")
+        if result.unwritten:
+            raise OSError(*result.unwritten)
         ready[clip.id] = result
         done(result)
     return ready
 
 
 def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
-    clip, work, seconds = task
+    clip, work, _ = task
+    try:
+        return _made(*task)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        return Prepared(clip.id, unwritten=(error.errno, error.strerror, str(work)))
+
+
+def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
     try:
         if not clip.text.strip():
             raise DubbenchError(f"clip {clip.id} has no text")

@@ -17,11 +17,13 @@ class Truth:
         audio: ground-truth speech, mono float32 wav at 16 kHz, on the video's clock.
         other_audio: the same of another clip of the speaker that says another sentence; None if there is none.
         other_video: that clip's silent video.
+        problem: why there is no ``audio`` after all (one line); empty if there is.
     """
 
     audio: Path
     other_audio: Path | None = None
     other_video: Path | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ def truth_of(request: DubRequest) -> Samples:
     """
     if request.truth is None:
         raise DubbenchError(f"clip {request.clip} has no ground-truth sound")
+    if request.truth.problem:
+        raise DubbenchError(f"no ground-truth sound: {request.truth.problem}")
     return read_audio(Path(request.truth.audio))
 
 

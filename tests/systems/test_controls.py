@@ -30,6 +30,12 @@ def test_without_the_ground_truth_a_clip_fails_and_the_next_goes_on(name, tmp_pa
     assert not isinstance(second, Failure)
 
 
+def test_a_control_says_why_there_is_no_ground_truth(tmp_path):
+    truth = Truth(tmp_path / "none.wav", problem="mute.mkv: the file has no audio stream")
+    (answer,) = GroundTruth().dub([request(tmp_path, truth=truth)])
+    assert answer == Failure("v1-a", "no ground-truth sound: mute.mkv: the file has no audio stream")
+
+
 def test_ground_truth_is_exact(tmp_path):
     assert np.array_equal(only(GroundTruth(), request(tmp_path)), made_up())
 
