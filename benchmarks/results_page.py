@@ -15,12 +15,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from dubbench.errors import DubbenchError
 from dubbench.leaderboards.media import mel, picture
 from dubbench.leaderboards.svg import Panel, figure
 from dubbench.store import read_manifest, read_run
@@ -53,6 +55,8 @@ class Board:
     def read(cls, run: Path) -> Board:
         with (run / "board" / "table.csv").open(encoding="utf-8") as file:
             table = list(csv.DictReader(file))
+        if not table:
+            raise DubbenchError(f"{run}: its board is empty")
         with (run / "board" / "paired.csv").open(encoding="utf-8") as file:
             paired = list(csv.DictReader(file))
         return cls(
@@ -191,7 +195,10 @@ def pictures(folder: Path, features: Path, out: Path) -> list[str]:
     objective.model = model
     corpus = Corpus.of([cache])
     codec = open_codec(folder / "codec.safetensors" if (folder / "codec.safetensors").is_file() else "world")
-    assert codec.digest == meta["codec"]["digest"]
+    wanted = meta["codec"]["digest"]
+    for what, digest in ((f"the codec beside {folder}", codec.digest), (str(features), cache.info.codec_digest)):
+        if digest != wanted:
+            raise DubbenchError(f"{what} and the checkpoint belong to different codecs: {digest[:12]}, {wanted[:12]}")
     step = max(1, len(corpus) // SHOWN)
     lines = []
     for place in range(0, step * min(SHOWN, len(corpus)), step):
@@ -312,4 +319,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DubbenchError, OSError) as error:
+        sys.exit(f"dubbench: {error}")

@@ -6,7 +6,8 @@ Random weights (time does not depend on them), clips of 3 s with 25 phones, lips
 model (text encoder to tokens) and the codec's decoder, `world` for `small` and FACodec for `paper`. One warm-up, then
 the median of three runs, or of one where a run takes over a fifth of ``--seconds``; what would take longer than
 ``--seconds``, told from the steps before, is marked unmeasured. The floor is the larger of operations over the
-machine's own matrix-product rate and weight bytes over its own copying rate, both measured just before.
+machine's own matrix-product rate and weight bytes (the denoiser's once a step, the others once a clip, no embedding
+tables) over its own copying rate, both measured just before.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def main() -> None:
     }
     for about in report["sizes"]:
         for row in about["rows"]:
-            row["floor"] = floor(row, about["bytes"], report)
+            row["floor"] = floor(row, about, report)
     print(json.dumps(report, indent=1) if options.json else text(report))
 
 
@@ -79,8 +80,19 @@ def size(name: str, options: argparse.Namespace, device: torch.device) -> dict[s
                 spent.append((nfe, row["model"]))
             rows.append(row)
             print(f"{name} batch {batch} NFE {nfe}: {shown(row)}", file=sys.stderr)
-    weights = sum(p.numel() for p in model.parameters()) * precision(device).itemsize
-    return {"size": name, "bytes": weights, "vocoder": vocoder(name, device, options.seconds), "rows": rows}
+    step, once = (count * precision(device).itemsize for count in weights_read(model))
+    decoder = vocoder(name, device, options.seconds)
+    return {"size": name, "step_bytes": step, "once_bytes": once, "vocoder": decoder, "rows": rows}
+
+
+def weights_read(model: Stage2) -> tuple[int, int]:
+    """Weights that every step reads, and those that a clip reads once; of embedding tables few rows are read."""
+    step = once = 0
+    for name, module in model.named_modules():
+        if not isinstance(module, torch.nn.Embedding) and not name.startswith("ctc"):
+            count = sum(p.numel() for p in module.parameters(recurse=False))
+            step, once = (step + count, once) if name.startswith("dfpa.") else (step, once + count)
+    return step, once
 
 
 def predicted(spent: list[tuple[int, float]], nfe: int) -> float:
@@ -174,9 +186,10 @@ def rate_of_copies(device: torch.device) -> float:
     return 2 * 4 * 2**26 / timed(lambda: b.copy_(a), device, 60)
 
 
-def floor(row: dict[str, Any], weights: int, report: dict[str, Any]) -> float:
+def floor(row: dict[str, Any], about: dict[str, Any], report: dict[str, Any]) -> float:
     """Seconds below which no implementation can be at these rates: the denoiser's weights are read once a step."""
-    return max(row["flops"] / report["matmul_gflops"] / 1e9, weights * row["nfe"] / report["copy_gbytes"] / 1e9)
+    read = about["once_bytes"] + about["step_bytes"] * row["nfe"]
+    return max(row["flops"] / report["matmul_gflops"] / 1e9, read / report["copy_gbytes"] / 1e9)
 
 
 def shown(row: dict[str, Any]) -> str:

@@ -81,6 +81,8 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
     o = options
     config = configuration(o["config"], o.get("ablation", ""))
     if o.get("pretraining") is False:
+        if o["teacher"] is not None:
+            raise DubbenchError("--no-pretraining trains without a stage 1; leave --teacher out")
         config = replace(config, distill=False)
     caches = list(o["features"] or [])
     for name in o["dataset"] or []:
@@ -306,6 +308,8 @@ def dub(
     from dubbench.registry import make_system, parse_spec
     from dubbench.request import Dub, DubRequest
 
+    if out.suffix.lower() not in (".mp4", ".wav"):
+        raise DubbenchError(f"--out {out}: write an .mp4 (video with the new sound) or a .wav (the sound alone)")
     made = make_system(parse_spec(system))
     if made.info.privileged:
         raise DubbenchError(f"{made.info.name} is a control, which needs the ground truth; give a model or a baseline")
@@ -321,7 +325,8 @@ def dub(
         finally:
             made.close()
         if not isinstance(answer, Dub):
-            raise DubbenchError(answer.reason.replace(str(silent), str(video)))
+            told = answer.reason.replace(str(silent), str(video))
+            raise DubbenchError(told.replace(str(voice), str(reference)))
         samples = as_mono(answer.samples, "the dub")
         if out.suffix.lower() == ".wav":
             write_wav(out, samples, answer.sample_rate)

@@ -102,6 +102,8 @@ def recordings(
         left_out = set(hold_out([c.id for c in clips], min(aside, len(clips) // 10)))
         paths += [c.audio for c in clips if c.audio is not None and c.id not in left_out]
     for folder in folders:
+        if not folder.is_dir():
+            raise DubbenchError(f"{folder}: no such folder of speech")
         paths += sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".flac"))[:limit]
     if not paths:
         raise DubbenchError("nothing to fit the codec on: give --dataset or --speech")

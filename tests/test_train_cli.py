@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dubbench.datasets.embedded import ToonDataset
-from dubbench.media import probe, read_audio
+from dubbench.media import probe, read_audio, write_wav
 from dubbench.systems.diflowdubber.features import Cache
 from dubbench.systems.diflowdubber.training import checkpoint
 
@@ -52,6 +52,15 @@ def test_from_recordings_to_a_dubbed_clip(work: Path) -> None:
     assert abs(len(sound) / 16000 - probe(clip.video).duration) < 0.1 and np.abs(sound).max() > 0
     failed = call("dub", clip.video, "--text", "", "--reference", reference, "-o", out, "-s", spec, status=2)
     assert failed.stderr.startswith("dubbench: ") and failed.stderr.count("\n") == 1
+    silence = work / "silence.wav"
+    write_wav(silence, np.zeros(16000, np.float32), 16000)
+    failed = call("dub", clip.video, "--text", "bin", "--reference", silence, "-o", out, "-s", spec, status=2)
+    assert failed.stderr.startswith(f"dubbench: {silence}: silent")
+    text = work / "out.txt"
+    failed = call("dub", clip.video, "--text", "bin", "--reference", reference, "-o", text, "-s", spec, status=2)
+    assert "write an .mp4" in failed.stderr and not text.exists()
+    failed = call("train", "dub", *options, "--no-pretraining", "--teacher", work, "--out", work / "x", status=2)
+    assert "leave --teacher out" in failed.stderr
 
 
 def test_parts_and_the_whole(work: Path) -> None:

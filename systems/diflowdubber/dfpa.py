@@ -23,6 +23,7 @@ class Context:
         condition: (B, L', dim) e_cond, projected.
         content: (B, L, dim) the content slot of e_t, projected.
         speaker: (B, dim) the speaker's part of the global condition.
+        tokens: (dim, (m + k) · E) the part of the projection that reads the flow's streams.
         mask: (B, L' + L), or None where nothing is padded.
         turn: rotary cosines and sines of all L' + L positions.
     """
@@ -30,6 +31,7 @@ class Context:
     condition: Tensor
     content: Tensor
     speaker: Tensor
+    tokens: Tensor
     mask: Tensor | None
     turn: Rotary
 
@@ -62,19 +64,23 @@ class DFPA(nn.Module):
         self.acoustic_slots = list(books[config.prosody + config.content :])
         self.flow_slots = self.prosody_slots + self.acoustic_slots
 
+    def _weight(self, slots: list[int]) -> Tensor:
+        """The projection's weight on ``slots`` alone, (dim, slots · E)."""
+        parts = self.project.weight.chunk(self.config.books, 1)
+        return torch.cat([parts[slot] for slot in slots], 1)
+
     def _slots(self, streams: list[Tensor], slots: list[int]) -> Tensor:
         """Project streams (B, T, E) that stand in ``slots``, without the bias: to (B, T, dim)."""
-        parts = self.project.weight.chunk(self.config.books, 1)
-        return F.linear(torch.cat(streams, -1), torch.cat([parts[slot] for slot in slots], 1))
+        return F.linear(torch.cat(streams, -1), self._weight(slots))
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        """Tokens of the flow's streams (B, m + k, T), embedded and projected: (B, T, dim)."""
+    def _embed(self, tokens: Tensor, weight: Tensor) -> Tensor:
+        """Tokens of the flow's streams (B, m + k, T), embedded and projected by ``weight``: (B, T, dim)."""
         streams = [table(row) for table, row in zip(self.embedders, tokens.unbind(1), strict=True)]
-        return self._slots(streams, self.flow_slots)
+        return F.linear(torch.cat(streams, -1), weight)
 
     def reference(self, tokens: Tensor) -> Tensor:
         """Stage 1: e_cond = [e_p; 0; e_a] of reference tokens (B, books, L'), projected."""
-        return self._embed(tokens[:, self.flow_slots]) + self.project.bias
+        return self._embed(tokens[:, self.flow_slots], self._weight(self.flow_slots)) + self.project.bias
 
     def prior(self, z: Tensor) -> Tensor:
         """Stage 2: e_cond = [z̃_p; 0; 0] of the prosody prior (B, m, L, E), projected."""
@@ -106,6 +112,7 @@ class DFPA(nn.Module):
             content=self._slots(list(content.unbind(1)), self.content_slots) + self.project.bias,
             # Codecs scale their speaker vectors differently (a unit norm makes them tiny): bring them to one scale.
             speaker=self.speaker(F.rms_norm(speaker.float(), speaker.shape[-1:]).to(self.speaker.weight.dtype)),
+            tokens=self._weight(self.flow_slots),
             mask=unless_full(mask),
             turn=rotary(positions, self.config.dit_dim // self.config.dit_heads),
         )
@@ -122,7 +129,7 @@ class DFPA(nn.Module):
             (B, m + k, L, vocab).
         """
         cg = self.time(t) + context.speaker
-        e = torch.cat([context.condition, context.content + self._embed(xt)], 1)
+        e = torch.cat([context.condition, context.content + self._embed(xt, context.tokens)], 1)
         y = self.dit(e, cg, context.mask, context.turn)[:, context.condition.shape[1] :]
         streams = self.final(y, cg).unflatten(-1, (self.config.flow_books, -1)).transpose(1, 2)
         return self.heads(streams)

@@ -179,7 +179,12 @@ class Cache:
             raise DubbenchError(f"{path}: unreadable or cut short ({error}); make it again") from error
         if "dubbench" not in told:
             raise DubbenchError(f"{path}: not features of dubbench; make them with: dubbench train features")
-        data = json.loads(told["dubbench"])
+        try:
+            data = json.loads(told["dubbench"])
+        except ValueError as error:
+            raise DubbenchError(f"{path}: damaged ({error}); make it again") from error
+        if not isinstance(data, dict) or "dataset" not in data:
+            raise DubbenchError(f"{path}: not features of dubbench; make them with: dubbench train features")
         if data.get("version") != VERSION or set(data) != {f.name for f in fields(CacheInfo)}:
             raise DubbenchError(
                 f"{path}: features of version {data.get('version')}, this is {VERSION}; make them again"

@@ -27,14 +27,14 @@ class DiFlowTTS(SystemBase):
     Args:
         checkpoint: of stage 1: a checkpoint or a run of ``dubbench train tts``.
         nfe, temperature: of the flow.
-        codec: the one that made the training features; None: the shipped one.
+        codec: the one that made the training features; None: the one beside the checkpoint, else the shipped one.
 
     Raises:
         DubbenchError: no checkpoint, or one of another stage.
     """
 
     def __init__(self, checkpoint: str = "", nfe: int = 32, temperature: float = 1.0, codec: str | None = None) -> None:
-        from .codecs import CODEC_PACKAGES
+        from .codecs import CODEC_FILE, CODEC_PACKAGES
         from .features import VERSION
         from .training.checkpoint import find, read_meta, weights_digest
 
@@ -49,7 +49,9 @@ class DiFlowTTS(SystemBase):
         meta = read_meta(self.folder)
         if meta.get("stage") != "tts":
             raise DubbenchError(f"{self.folder}: a checkpoint of stage {meta.get('stage')!r}; this needs 'tts'")
-        self.wanted, self.codec_spec = meta["codec"]["digest"], codec or "world"
+        beside = self.folder / CODEC_FILE
+        self.wanted = meta["codec"]["digest"]
+        self.codec_spec = codec or (str(beside) if beside.is_file() else "world")
         self.nfe, self.temperature = nfe, temperature
         name = meta["codec"]["name"]
         self.info = SystemInfo(
@@ -109,12 +111,12 @@ class DiFlowTTS(SystemBase):
 
         from .batch import TtsItem, collate_tts
         from .codec.base import RATE, Tokens
-        from .frontend import voice_of
+        from .frontend import LONGEST, voice_of
         from .text import phone_ids, phonemes
 
         start = time.perf_counter()
         phones = phone_ids(phonemes(request.text))
-        recorded = read_audio(request.reference, RATE)
+        recorded = read_audio(request.reference, RATE)[: round(LONGEST * RATE)]
         voice = voice_of(codec, recorded, str(request.reference))
         prompt = codec.encode(recorded).stacked[:, : round(PROMPT * model.config.token_rate)]
         ready = time.perf_counter()

@@ -99,8 +99,15 @@ def test_a_damaged_cache_is_one_clear_line(tmp_path):
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(DubbenchError, match="not features of dubbench"):
         Cache.load(path)
-    save_file({"x": np.zeros(3)}, path, {"dubbench": json.dumps({"version": 0})})
+    save_file({"x": np.zeros(3)}, path, {"dubbench": json.dumps({"version": 0, "dataset": "toon"})})
     with pytest.raises(DubbenchError, match="features of version 0"):
+        Cache.load(path)
+    for other in (json.dumps({"codec": "world", "version": 1}), "[]"):
+        save_file({"x": np.zeros(3)}, path, {"dubbench": other})
+        with pytest.raises(DubbenchError, match="not features of dubbench"):
+            Cache.load(path)
+    save_file({"x": np.zeros(3)}, path, {"dubbench": '{"version'})
+    with pytest.raises(DubbenchError, match="damaged"):
         Cache.load(path)
     with pytest.raises(DubbenchError, match="no such features"):
         Cache.load(tmp_path / "nothing")

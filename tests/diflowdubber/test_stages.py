@@ -54,7 +54,7 @@ def test_dfpa_input_is_the_concatenation_of_the_paper(tiny):
 
     lengths = torch.tensor([length])
     context = dfpa.context(dfpa.reference(reference), torch.tensor([before]), latent, lengths, torch.randn(1, 256))
-    mine = torch.cat([context.condition, context.content + dfpa._embed(xt)], 1)[0]
+    mine = torch.cat([context.condition, context.content + dfpa._embed(xt, context.tokens)], 1)[0]
     torch.testing.assert_close(mine, expected, **CLOSE)
 
     z = torch.randn(1, 1, length, width)

@@ -247,6 +247,30 @@ def test_a_missing_teacher_is_said(features, tmp_path):
         train(Job("dub", configuration("tiny"), [features], tmp_path / "dub", 2, other), Settings(), CPU)
 
 
+def test_a_teacher_of_another_codec_is_refused(features, teacher):
+    from dubbench.systems.diflowdubber.training.objective import read_teacher
+
+    known = Cache.load(features).info.codec_digest
+    assert read_teacher(teacher, configuration("tiny"), known)[0] is not None
+    with pytest.raises(DubbenchError, match="speaks tokens of the codec 000000000000, but the features are of 1111"):
+        read_teacher(teacher, configuration("tiny"), "1" * 64)
+
+
+def test_an_unknown_device_is_refused(features, tmp_path):
+    with pytest.raises(DubbenchError, match="--device gpu: expected auto, cpu, cuda or cuda:N"):
+        train(Job("tts", configuration("tiny"), [features], tmp_path, 2), Settings(steps=1), Machine("gpu"))
+
+
+def test_a_validation_that_is_no_number_is_never_the_best(features, tmp_path, monkeypatch):
+    from dubbench.systems.diflowdubber.training import loop
+
+    totals = iter([3.0, math.nan, 4.0])
+    monkeypatch.setattr(loop, "judge", lambda *_: {"total": next(totals)})
+    train(Job("tts", configuration("tiny"), [features], tmp_path, 2), Settings(steps=3, validate_every=1), CPU)
+    best = checkpoint.best_of(tmp_path)
+    assert best is not None and best.name == "step-00000001"
+
+
 def test_features_without_video_train_stage_1_alone(teacher, tmp_path):
     path = write_cache(tmp_path, visual="none")
     train(Job("tts", configuration("tiny"), [path], tmp_path / "tts", 1), Settings(steps=1), CPU)

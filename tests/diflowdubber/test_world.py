@@ -253,7 +253,12 @@ def test_bad_files_are_refused(codec: world.WorldCodec, tmp_path: Path) -> None:
     path.write_bytes(flipped)
     with pytest.raises(DubbenchError, match="changed or damaged"):
         world.WorldCodec.load(path)
-    save_file({"a": np.zeros(3)}, path)
+    features = {"dubbench": '{"codec": "world", "version": 1}'}
+    for metadata in (None, features):
+        save_file({"a": np.zeros(3)}, path, metadata)
+        with pytest.raises(DubbenchError, match="not a codec"):
+            world.WorldCodec.load(path)
+    save_file({"a": np.zeros(3)}, path, {"dubbench": '{"codec": "world", "version": "0", "digest": ""}'})
     with pytest.raises(DubbenchError, match="expected world of version"):
         world.WorldCodec.load(path)
 

@@ -146,6 +146,8 @@ class WorldCodec:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError, ValueError) as error:
             raise DubbenchError(f"{path}: not readable as a codec ({error}); fit it again") from error
+        if not isinstance(meta, dict) or not {"codec", "digest"} <= set(meta):
+            raise DubbenchError(f"{path}: not a codec; make one with: dubbench codec fit")
         if meta.get("codec") != cls.name or meta.get("version") != VERSION:
             found = f"{meta.get('codec')} of version {meta.get('version')}"
             raise DubbenchError(f"{path}: is {found}, expected world of version {VERSION}; fit it again")

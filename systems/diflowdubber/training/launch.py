@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError
 
 Engine = Literal["auto", "fabric", "plain"]
@@ -102,10 +103,7 @@ def launcher(engine: Engine, device: str, bf16: bool) -> Launcher:
     Raises:
         DubbenchError: an unknown engine, a device that is not here, or Fabric asked for and not installed.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise DubbenchError(f"device {device}: torch sees no GPU here; use --device cpu")
+    device = resolve_device(device)
     if engine not in ("auto", "fabric", "plain"):
         raise DubbenchError(f"no engine {engine!r}; there are auto, fabric, plain")
     has = importlib.util.find_spec("lightning_fabric") is not None

@@ -239,7 +239,7 @@ class Trainer:
                 log.write(self.step, "validation", scores)
             if sample is not None:
                 sample(self.objective, self.step)
-        if self.best is not None and scores["total"] >= self.best["total"]:
+        if not math.isfinite(scores["total"]) or (self.best is not None and scores["total"] >= self.best["total"]):
             return False
         self.best = {"step": self.step, "total": scores["total"]}
         return True

@@ -159,11 +159,14 @@ def with_widths(config: Config, corpus: Corpus, stage: Stage) -> Config:
     return replace(config, lip_dim=lips, face_dim=face)
 
 
-def read_teacher(path: Path | None, config: Config) -> tuple[Stage1 | None, dict[str, Any] | None]:
+def read_teacher(path: Path | None, config: Config, codec: str = "") -> tuple[Stage1 | None, dict[str, Any] | None]:
     """The stage 1 model at ``path`` (a checkpoint or a run), its digest and its features; nothing for None.
 
+    Args:
+        codec: digest of the codec whose tokens stage 2 learns; any for an empty one.
+
     Raises:
-        DubbenchError: there is none, or one is needed and not given.
+        DubbenchError: there is none, one is needed and not given, or it speaks the tokens of another codec.
     """
     if path is None:
         if config.distill:
@@ -173,4 +176,9 @@ def read_teacher(path: Path | None, config: Config) -> tuple[Stage1 | None, dict
         return None, None
     folder = checkpoint.find(path)
     model, meta = checkpoint.load_model(folder, "tts")
+    if codec and meta["codec"]["digest"] != codec:
+        raise DubbenchError(
+            f"{folder}: speaks tokens of the codec {meta['codec']['digest'][:12]}, but the features are of "
+            f"{codec[:12]}; train stage 1 on features of the same codec"
+        )
     return cast(Stage1, model), {"sha256": checkpoint.weights_digest(folder), "features": meta.get("features", [])}

@@ -126,7 +126,8 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
     if not len(corpus):
         raise DubbenchError("no clip is left to train on; hold out fewer with --hold-out")
     config = with_widths(job.config, corpus, job.stage)
-    teacher, of_teacher = (None, None) if job.stage == "tts" else read_teacher(job.teacher, config)
+    info = caches[0].info
+    teacher, of_teacher = (None, None) if job.stage == "tts" else read_teacher(job.teacher, config, info.codec_digest)
     if machine.precision not in PRECISIONS:
         raise DubbenchError(f"no precision {machine.precision!r}; there are {', '.join(PRECISIONS)}")
     on_gpu = machine.device != "cpu" and torch.cuda.is_available()
@@ -135,7 +136,6 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
     torch.manual_seed(settings.seed)
     objective = Objective(job.stage, config, teacher)
     objective.fit_statistics(corpus)
-    info = caches[0].info
     meta = {
         "codec": {"name": info.codec, "digest": info.codec_digest},
         "features": [_account(cache) for cache in caches],
