@@ -34,8 +34,8 @@ import torch
 from scipy.io import wavfile
 
 from dubbench.media import probe, read_audio, silent_copy
+from dubbench.metrics.filterbank import pcm16
 from dubbench.metrics.syncnet import pictures
-from dubbench.metrics.syncnet.mfcc import pcm16
 from dubbench.metrics.syncnet.network import Embedder
 from dubbench.metrics.syncnet.pipeline import compare, embed, look, s3fd_faces
 from dubbench.metrics.syncnet.s3fd import Detector, S3FDNet

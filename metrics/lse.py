@@ -121,7 +121,7 @@ class LSE(MetricBase):
 
         Unscored: digital silence; no face track; a dub that shares fewer than 6 frames with every track.
         """
-        from dubbench.metrics.syncnet.mfcc import pcm16
+        from dubbench.metrics.filterbank import pcm16
         from dubbench.metrics.syncnet.network import SPAN
         from dubbench.metrics.syncnet.pipeline import FPS, compare
 

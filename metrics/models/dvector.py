@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dubbench.mel import mel_bank
 from dubbench.metrics.models.loading import read_state, with_state
 
 RATE = 16000
@@ -90,13 +91,7 @@ def log_mel(samples: NDArray[np.floating]) -> Tensor:
 @cache
 def _triangles() -> Tensor:
     """(201, 40) weights of the mel bands."""
-    frequencies = np.linspace(0, RATE / 2, TRANSFORM // 2 + 1)
-    low, high = (2595 * np.log10(1 + f / 700) for f in (LOWEST, RATE / 2))
-    mels = np.linspace(low, high, BANDS + 2)
-    corners = 700 * (10 ** (mels / 2595) - 1)
-    up = (frequencies[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    down = (corners[2:] - frequencies[:, None]) / (corners[2:] - corners[1:-1])
-    return torch.from_numpy(np.maximum(0.0, np.minimum(up, down)).astype(np.float32))
+    return torch.from_numpy(np.ascontiguousarray(mel_bank(BANDS, TRANSFORM, RATE, LOWEST, RATE / 2).T, np.float32))
 
 
 class DVector(nn.Module):

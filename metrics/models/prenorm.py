@@ -1,5 +1,6 @@
 """The pre-norm transformer that WavLM large and AV-HuBERT large share (fairseq's), for inference, and the convolutions
-that WavLM large and emotion2vec put before theirs. There is no padding mask: every clip goes through alone.
+that WavLM large and emotion2vec put before theirs; wav2vec 2.0 base is made of its parts too. There is no padding mask:
+every clip goes through alone.
 
 Parameters carry fairseq's names, so that published weights load as they are.
 """

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
+from dubbench.metrics.models.loading import read_state
 from dubbench.metrics.models.wav2vec2 import WIDTH, Wav2Vec2
 
 EMBEDDING = 128
@@ -51,9 +52,7 @@ def load_utmos22(weights: Path, device: str = "cpu") -> UTMOS22:
     Raises:
         DubbenchError: they do not.
     """
-    from safetensors.torch import load_file
-
-    return with_state(load_file(weights), str(weights)).to(device)
+    return with_state(read_state(weights), str(weights)).to(device)
 
 
 def empty() -> UTMOS22:

@@ -11,14 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CONVOLUTIONS = ((10, 5), *((3, 2),) * 4, *((2, 2),) * 2)
-"""(width, stride) of the feature extractor's layers."""
-CHANNELS = 512
+from dubbench.metrics.models.prenorm import CHANNELS, CONVOLUTIONS, Attention, Positions
+
 WIDTH = 768
 HEADS = 12
 LAYERS = 12
-SHORTEST = 400
-"""Samples that make one frame: the receptive field."""
 
 
 class Wav2Vec2(nn.Module):
@@ -55,52 +52,20 @@ class FeatureExtractor(nn.Module):
         return x
 
 
-class PositionConvolution(nn.Module):
-    """Grouped convolution of width 128 with weight normalisation over its taps; (B, C, N) to (B, C, N)."""
-
-    taps = 128
-    groups = 16
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight_g = nn.Parameter(torch.ones(1, 1, self.taps))
-        self.weight_v = nn.Parameter(torch.ones(WIDTH, WIDTH // self.groups, self.taps))
-        self.bias = nn.Parameter(torch.zeros(WIDTH))
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight_v * (self.weight_g / torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True))
-        return F.conv1d(x, weight, self.bias, padding=self.taps // 2, groups=self.groups)[:, :, :-1]
-
-
 class Encoder(nn.Module):
     """Positions and transformer: (B, N, 768) to (B, N, 768)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.pos_conv = nn.Sequential(PositionConvolution(), nn.GELU())
+        self.pos_conv = nn.Sequential(Positions(WIDTH))
         self.layer_norm = nn.LayerNorm(WIDTH)
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.layer_norm(x + self.pos_conv(x.transpose(1, 2)).transpose(1, 2))
+        x = self.layer_norm(x + self.pos_conv(x))
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-class SelfAttention(nn.Module):
-    """Twelve heads over (B, N, 768)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            self.add_module(name, nn.Linear(WIDTH, WIDTH))
-
-    def forward(self, x: Tensor) -> Tensor:
-        shape = (*x.shape[:2], HEADS, WIDTH // HEADS)
-        q, k, v = (project(x).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out_proj(mixed.transpose(1, 2).reshape(x.shape))
 
 
 class Layer(nn.Module):
@@ -108,12 +73,12 @@ class Layer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.self_attn = SelfAttention()
+        self.self_attn = Attention(WIDTH, HEADS, gated=False)
         self.self_attn_layer_norm = nn.LayerNorm(WIDTH)
         self.fc1 = nn.Linear(WIDTH, 4 * WIDTH)
         self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
         self.final_layer_norm = nn.LayerNorm(WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.self_attn_layer_norm(x + self.self_attn(x))
+        x = self.self_attn_layer_norm(x + self.self_attn(x, None))
         return self.final_layer_norm(x + self.fc2(F.gelu(self.fc1(x))))

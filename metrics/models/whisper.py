@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dubbench.errors import DubbenchError, require
+from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.models.loading import read_state
 from dubbench.metrics.models.running import exact
 
 RATE = 16000
@@ -26,7 +28,7 @@ SEED = 0
 
 def sixteen_bits(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T,) in [-1, 1] as a 16-bit file holds them: clipped, rounded, and scaled back."""
-    return (np.clip(np.rint(samples * np.float32(32768)), -32768, 32767) / 32768).astype(np.float32)
+    return pcm16(samples).astype(np.float32) / np.float32(32768)
 
 
 def dimensions(state: Mapping[str, Tensor]) -> dict[str, int]:
@@ -105,10 +107,12 @@ class OpenAIWhisper:
 
 
 def load_openai(weights: Path, device: str = "cpu") -> OpenAIWhisper:
-    """`OpenAIWhisper` from a safetensors file."""
-    from safetensors.torch import load_file
+    """`OpenAIWhisper` from a safetensors file.
 
-    return OpenAIWhisper(load_file(weights), device)
+    Raises:
+        DubbenchError: unreadable, or not the weights of a Whisper model.
+    """
+    return OpenAIWhisper(read_state(weights), device)
 
 
 class FasterWhisper:

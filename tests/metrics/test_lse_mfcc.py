@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dubbench.metrics.syncnet.mfcc import mfcc, pcm16
+from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.syncnet.mfcc import mfcc
 
 
 def noise(count: int, scale: int = 8000) -> np.ndarray:
