@@ -108,9 +108,12 @@ def held(run: Path) -> Iterator[None]:
     killed run left half written is removed.
 
     Raises:
-        DubbenchError: another process holds the folder.
+        DubbenchError: another process holds the folder, or it is a file.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DubbenchError(f"{run} cannot be a run folder: a file has that name; give another --out") from error
     with (run / "lock").open("a+", encoding="utf-8") as file:
         if not _lock(file):
             file.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,7 +120,7 @@ def _rejected(data: Dataset, chosen: set[str]) -> tuple[tuple[str, str], ...]:
 def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     entries: dict[str, SystemEntry] = {}
     for spec in specs:
-        label = spec.label or str(spec)
+        label = _as_label(spec.label or str(spec))
         if str(spec) == "espeak-meanspan" and data.info.speech_span:
             start, end = data.info.speech_span  # the data set's own mean span, as the name says
             spec = replace(spec, kwargs=(("start", start), ("end", end)))
@@ -127,8 +128,22 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
             raise DubbenchError(f"two systems are called {label!r}; give one a label: --system 'label={spec}'")
         _own_folder(label, entries)
         info = make_system(spec).info
+        for name, value in info.settings.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise DubbenchError(f"system {spec}: {name} is {value}; give a finite number")
         entries[label] = SystemEntry(spec=str(spec), info=info, digest=info_digest(info))
     return entries
+
+
+def _as_label(label: str) -> str:
+    """A label as tables hold it: in one line, and nothing that a spreadsheet takes for a formula.
+
+    Raises:
+        DubbenchError: it is not.
+    """
+    if not label.isprintable() or not label.strip() or label[0] in "=+-@":
+        raise DubbenchError(f"{label!a} cannot be a system's label; start with a letter or digit and stay in one line")
+    return label
 
 
 def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, MetricEntry], list[str]]:

@@ -126,11 +126,17 @@ class Sheet:
         return keep
 
     def common(self, measure: Measure) -> Bits:
-        """(N,) the clips that every ranking system dubbed and is scored on."""
-        labels = [label for label in self.ranking if self.asked(label, measure)]
-        keep = np.full(self.count, bool(labels))
-        for label in labels:
-            keep &= self.scored(label, measure) & self.dubbed(label)
+        """(N,) the clips that every ranking system dubbed and is scored on.
+
+        A system that has none in this column (one that could not be loaded) says nothing about the others' clips.
+        """
+        done = [
+            self.scored(label, measure) & self.dubbed(label) for label in self.ranking if self.asked(label, measure)
+        ]
+        some = [bits for bits in done if bits.any()]
+        keep = np.full(self.count, bool(some))
+        for bits in some:
+            keep &= bits
         return keep
 
     def alike(self, measures: Sequence[Measure]) -> bool:

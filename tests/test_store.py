@@ -88,6 +88,13 @@ def test_one_process_holds_a_run(tmp_path: Path) -> None:
     assert (run / "run.json").exists()
 
 
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(DubbenchError, match="a file has that name; give another --out"), held(place):
+            pass
+
+
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     video = tmp_path / "dubs" / "x"
     video.mkdir(parents=True)

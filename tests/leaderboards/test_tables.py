@@ -81,6 +81,17 @@ def test_only_equal_coverage_ranks(tmp_path: Path) -> None:
     assert wer.estimate.n == 21  # failed dubs are not among the clips that all did
 
 
+def test_a_system_without_any_dub_leaves_the_others_their_common_clips(tmp_path: Path) -> None:
+    every = fakes()
+    systems = {"a": every["model-a"], "b": every["model-b"], "broken": every["espeak-lipspan"]}
+    systems["broken"].fails = tuple(range(24))
+    sheet = sheet_of(build(tmp_path, systems=systems, media=False))
+    common = grid(Sampler(sheet), common=True)
+    ffe = {label: common[label, "f0", "FFE"] for label in systems}
+    assert [(ffe[k].rank, ffe[k].estimate.n) for k in systems] == [(1, 24), (2, 24), (None, 0)]
+    assert not sheet.alike(sheet.measures)  # so that the table is shown
+
+
 def test_a_clip_that_nobody_can_be_scored_on_costs_no_rank(tmp_path: Path) -> None:
     every = fakes()
     pair = {k: every[k] for k in ("model-a", "model-b")}
