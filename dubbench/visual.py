@@ -108,7 +108,7 @@ def landmarks(frames: NDArray[np.uint8], where: str = "the video", least: float 
         raise VisualError(f"no face found in {where} ({len(found)} frames); dubbing needs a visible face")
     if found.mean() < least:
         raise VisualError(
-            f"a face in only {int(found.sum())} of the {len(found)} frames of {where}; at least {least:.0%} must show one"
+            f"a face in only {int(found.sum())} of the {len(found)} frames of {where}; {least:.0%} must show one"
         )
     return LandmarkTrack(fill_gaps(points, found), found)
 
