@@ -34,7 +34,8 @@ class Part(BaseModel):
 
     Attributes:
         file: its name in the weight's folder.
-        address: never a moving branch, unless ``sha256`` pins the content.
+        address: never a moving branch, unless ``sha256`` pins the content; a hub's ``resolve/main`` becomes the commit
+            that it is at on the first fetch.
         sha256: as published; None where nobody publishes one: then the user's lock pins it on the first fetch.
         size: in bytes; 0 where it is not known beforehand.
     """

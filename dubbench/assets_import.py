@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def take(path: Path, name: str = "", convert_too: bool = False, say: Say = print
     return [item.name for item in found]
 
 
-def _bring(item: Asset, files: Iterable[Path], named: bool, alone_there: bool, say: Say) -> bool:
+def _bring(item: Asset, files: Sequence[Path], named: bool, alone_there: bool, say: Say) -> bool:
     """Copy a weight's published files, and its converted one, if they are among ``files``."""
     mine, theirs = read_lock(item), _their_lock(item, files)
     chosen: dict[str, Path] = {}
@@ -95,13 +95,14 @@ def _their_lock(item: Asset, files: Iterable[Path]) -> Lock:
     return Lock()
 
 
-def _published(part: Part, pinned: str, files: Iterable[Path], named: bool) -> Path | None:
+def _published(part: Part, pinned: str, files: Sequence[Path], named: bool) -> Path | None:
+    alone_named = named and len(files) == 1  # whatever it is called; among several, the first might be anything
     for file in files:
         if pinned:
             likely = file.stat().st_size == part.size if part.size else named or file.name == part.file
             if likely and _digest(file) == pinned:
                 return file
-        elif named or (file.name == part.file and _only_one_has(part.file)):
+        elif alone_named or (file.name == part.file and (named or _only_one_has(part.file))):
             return file
     return None
 

@@ -158,7 +158,7 @@ class LSE(MetricBase):
         return {
             **sums,
             "tracks": float(scored),
-            "unscored_tracks": float(len(look.tracks) - scored),
+            "unscored_tracks": float(len(look.tracks) - scored + look.uncropped),
             "seen": look.seen / look.frames,
             "clipped": float(np.mean((pcm == 32767) | (pcm == -32768))),
             "video_s": look.frames / FPS,

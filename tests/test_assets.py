@@ -324,3 +324,14 @@ def test_import_without_a_published_digest_goes_by_name(make: Make, tmp_path: Pa
     with pytest.raises(DubbenchError, match="nothing that dubbench knows"):
         take(tmp_path / "whatever")
     assert take(tmp_path / "whatever", name="toy", say=str) == ["toy"] and asset_digest("toy") == DIGEST
+
+
+def test_import_of_a_folder_takes_no_other_file(make: Make, tmp_path: Path) -> None:
+    item, folder = make(sha256=None, size=0), tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a-licence").write_text("words")
+    (folder / "whatever").write_bytes(CONTENT)
+    with pytest.raises(DubbenchError, match="nothing that dubbench knows"):
+        take(folder, name="toy", say=str)
+    (folder / "whatever").rename(folder / item.file)
+    assert take(folder, name="toy", say=str) == ["toy"] and asset_digest("toy") == DIGEST

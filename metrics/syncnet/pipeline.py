@@ -46,12 +46,14 @@ class Look:
         frames: of the video at 25 a second.
         seen: frames with at least one face.
         problem: why there is no track; empty if there is one.
+        uncropped: further tracks, of which no crop can be cut (6 frames are too short to be smoothed).
     """
 
     tracks: tuple[Lips, ...]
     frames: int
     seen: int
     problem: str = ""
+    uncropped: int = 0
 
 
 def look(path: Path, embedder: Embedder, find_faces: FindFaces, shortest: int) -> Look:
@@ -80,7 +82,8 @@ def look(path: Path, embedder: Embedder, find_faces: FindFaces, shortest: int) -
             continue
         tracks.append(Lips(track.start, len(track.boxes), embeddings))
     seen = sum(1 for boxes in faces if len(boxes))
-    return Look(tuple(tracks), len(jpegs), seen, "" if tracks else _why(seen, len(jpegs), len(found), shortest))
+    problem = "" if tracks else _why(seen, len(jpegs), len(found), shortest)
+    return Look(tuple(tracks), len(jpegs), seen, problem, len(found) - len(tracks))
 
 
 def look_direct(path: Path, embedder: Embedder) -> Look:

@@ -227,6 +227,13 @@ def test_every_track_counts_once(made, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert early["track0_distance_at_zero"] == stats["track0_distance_at_zero"]
 
 
+def test_a_track_that_cannot_be_cropped_is_told(made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    metric, video = made(lse.LSE), grey(tmp_path / "clip.mp4", 48)
+    where(metric, monkeypatch, lambda n: [FACE] if n < 6 or n >= 40 else [])
+    stats = scored(metric, video, speech(2.0))
+    assert (stats["tracks"], stats["unscored_tracks"], stats["track0_start"]) == (1, 1, 40 / 25)
+
+
 def test_other_rates_are_brought_to_25(made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     metric = made(lse.LSE)
     where(metric, monkeypatch, lambda n: [FACE])
