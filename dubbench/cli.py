@@ -65,6 +65,7 @@ def _common(
 
 
 DEFAULT_SYSTEMS = (
+    "codec_copy",
     "delay",
     "another_clip",
     "shuffled",
@@ -72,6 +73,7 @@ DEFAULT_SYSTEMS = (
     "noise",
     "espeak-meanspan",
     "espeak-lipspan",
+    "diflowdubber",
 )
 
 
