@@ -14,9 +14,7 @@ from dubbench.systems.diflowdubber.codecs import open_codec  # noqa: E402
 
 def test_facodec_by_name_takes_the_fetched_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path / "assets"))
-    with pytest.raises(
-        DubbenchError, match="facodec-encoder is not here; dubbench assets fetch facodec-encoder"
-    ):
+    with pytest.raises(DubbenchError, match="facodec-encoder is not here; dubbench assets fetch facodec-encoder"):
         open_codec("facodec")
     placed = []
     for name in ("facodec-encoder", "facodec-decoder"):
