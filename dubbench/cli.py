@@ -98,16 +98,16 @@ def run(
 ) -> None:
     """Dub, score and make a board. Given again after an interruption, it goes on where it was.
 
-    Without --system: the controls and both espeak baselines. The ground truth is always a row. Exit 3 if clips failed,
-    or cells of a suite are missing, and the board was written.
+    Without --system: the controls, both espeak baselines and diflowdubber. The ground truth is always a row. Exit 3 if
+    clips failed, or cells of a suite are missing, and the board was written.
     """
     from dubbench.main_job import run_cell, run_suite, show, suite_cells
-    from dubbench.planning import Cell, Machine
+    from dubbench.planning import Cell
 
     if suite and (pairing or voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = _with_truth(system or DEFAULT_SYSTEMS)
-    machine = Machine(workers or os.cpu_count() or 1, device, timeout)
+    machine = _machine(workers, device, timeout, profile, metric)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     if suite:
         roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
@@ -138,11 +138,11 @@ def synth(
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
     from dubbench.main_job import synth_cell
-    from dubbench.planning import Cell, Machine
+    from dubbench.planning import Cell
 
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     folder = out or _default_out(cell)
-    machine = Machine(workers or os.cpu_count() or 1, device, timeout)
+    machine = _machine(workers, device, timeout, profile, metric)
     specs = _with_truth(system or DEFAULT_SYSTEMS)
     manifest, rows = synth_cell(cell, roots_of(root, dataset), specs, folder, machine)
     failed = sum(1 for row in rows if row.reason)
@@ -179,10 +179,10 @@ def score(
     For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
     """
     from dubbench.main_job import rescore, run_cell, show
-    from dubbench.planning import Cell, Machine
+    from dubbench.planning import Cell
     from dubbench.registry import Spec
 
-    machine = Machine(workers or os.cpu_count() or 1, device, timeout)
+    machine = _machine(workers, device, timeout, profile, metric)
     if (dubs is None) == (not runs):
         raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
     if dubs is None:
@@ -237,6 +237,15 @@ def _with_truth(texts: Any) -> list[Any]:
 
     specs = [parse_spec(text) for text in texts]
     return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
+
+
+def _machine(workers: int, device: str, timeout: float, profile: str | None, metrics: list[str] | None) -> Any:
+    """All cores; one process where models of gigabytes would stand in each."""
+    from dubbench.planning import Machine
+    from dubbench.registry import assets_of
+
+    heavy = any(map(assets_of, metrics)) if metrics else profile not in (None, "offline")
+    return Machine(workers or (1 if heavy else os.cpu_count() or 1), device, timeout)
 
 
 def _default_out(cell: Any) -> Path:

@@ -52,7 +52,7 @@ def packages() -> dict[str, str]:
 @cache
 def package_version(name: str, extra: str = "metrics") -> str:
     """Version of an installed distribution (the name that pip knows), without its build (``2.13.0``, not
-    ``2.13.0+cpu``): what we run of torch runs on the CPU in every build.
+    ``2.13.0+cpu``): the embedded metrics run on the CPU in every build, and on a GPU the others differ by rounding.
 
     Raises:
         DubbenchError: it is not installed; ``extra`` brings it.

@@ -115,6 +115,8 @@ def parse_spec(text: str) -> Spec:
 def _plain(word: str) -> Any:
     if word in ("true", "false"):
         return word == "true"
+    if re.fullmatch(r"-?0\d+|.*_.*", word):  # a name such as 0012 or 1_000 is not the number 12 or 1000
+        return word
     for number in (int, float):
         try:
             return number(word)
