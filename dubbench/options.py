@@ -28,7 +28,9 @@ ProfileOption = Annotated[str, typer.Option(help="Set of metric recipes: offline
 MetricOption = Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only this metric; repeat.")]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Run folder [default: runs/…].")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all systems.")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Scoring processes; 0: one a core, or one in all for models of gigabytes.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Scoring processes; 0: one a core, or one in all for models of gigabytes.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which one clip counts as hung.")]
 VoicesOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of reference wavs for Setting 3.0.")]

@@ -30,7 +30,7 @@ class Spec:
 def _show(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and (not value or re.search(r"[,()=\"]", value) or value != value.strip()):
+    if isinstance(value, str) and (value != _plain(value.strip()) or re.search(r"[,()=\"]", value) or not value):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return str(value)
 

@@ -49,3 +49,14 @@ def test_everything_registered_can_be_imported() -> None:
     for group in ("systems", "metrics", "datasets"):
         for name in names(group):  # type: ignore[arg-type]
             assert callable(factory(group, name))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["p(0012)", 'p("12")', 'p("true")', "p(1_000)", "p(-40)", 'p(" a")', 'p("")', "p(a_1)"])
+def test_a_spec_reads_back_what_it_shows(text):
+    spec = parse_spec(text)
+    assert parse_spec(str(spec)) == spec
+
+
+def test_names_are_not_numbers():
+    assert parse_spec("p(0012, 1_000, 7, -0.5)").args == ("0012", "1_000", 7, -0.5)
+    assert parse_spec('p("12")').args == ("12",)
