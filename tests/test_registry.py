@@ -51,7 +51,9 @@ def test_everything_registered_can_be_imported() -> None:
             assert callable(factory(group, name))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["p(0012)", 'p("12")', 'p("true")', "p(1_000)", "p(-40)", 'p(" a")', 'p("")', "p(a_1)"])
+@pytest.mark.parametrize(
+    "text", ["p(0012)", 'p("12")', 'p("true")', "p(1_000)", "p(-40)", 'p(" a")', 'p("")', "p(a_1)"]
+)
 def test_a_spec_reads_back_what_it_shows(text):
     spec = parse_spec(text)
     assert parse_spec(str(spec)) == spec
