@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,14 @@ class Board:
     @classmethod
     def read(cls, run: Path) -> Board:
         with (run / "board" / "table.csv").open(encoding="utf-8") as file:
-            table = list(csv.DictReader(file))
+            table = [{**row, "system": plain(row["system"])} for row in csv.DictReader(file)]
         if not table:
             raise DubbenchError(f"{run}: its board is empty")
         with (run / "board" / "paired.csv").open(encoding="utf-8") as file:
-            paired = list(csv.DictReader(file))
+            paired = [
+                {**row, "system_a": plain(row["system_a"]), "system_b": plain(row["system_b"])}
+                for row in csv.DictReader(file)
+            ]
         return cls(
             table[0]["dataset"],
             run,
@@ -91,6 +95,11 @@ class Board:
         if row["ci_low"]:
             text += f" [{number(float(row['ci_low']), metric)}, {number(float(row['ci_high']), metric)}]"
         return text + ("" if row["n_scored"] == row["n_total"] else f" ({row['n_scored']}/{row['n_total']})")
+
+
+def plain(system: str) -> str:
+    """A system's label without where its checkpoint lay."""
+    return re.sub(r"\(checkpoint=[^()]*\)", "", system)
 
 
 def number(x: float, metric: str) -> str:
@@ -215,7 +224,7 @@ def pictures(folder: Path, features: Path, out: Path) -> list[str]:
         both = [mel(x) for x in (truth, spoken)]
         for kind, power in zip(("true", "made"), both, strict=True):
             names[kind] = out / f"{clip.clip}-{kind}.png"
-            names[kind].write_bytes(picture(power, both[0].max(), power.shape[1]))
+            names[kind].write_bytes(picture(power, float(np.quantile(both[0], 0.99)), power.shape[1]))
         title = {"vt": "video to text", "st": "speech to text", "true": "codec copy", "made": "the dub"}
         lines += [
             f"**{clip.clip}**, “{clip.text}”",
@@ -263,6 +272,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--probe", type=Path, action="append", default=[])
     parser.add_argument("--timing", type=Path)
+    parser.add_argument("--remarks", type=Path, help="text file: what a reader should know of these figures")
     parser.add_argument("--commands", type=Path, help="text file with the commands that made all this")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -308,6 +318,8 @@ def main() -> None:
         ]
     if given.timing:
         lines += ["## Speed", "", given.timing.read_text("utf-8").strip(), ""]
+    if given.remarks:
+        lines += ["## Where it falls short, and why", "", given.remarks.read_text("utf-8").strip(), ""]
     if given.commands:
         lines += [
             "## The commands",

@@ -69,12 +69,13 @@ def size(name: str, options: argparse.Namespace, device: torch.device) -> dict[s
     """All rows of one configuration."""
     torch.manual_seed(0)
     model = Stage2(configuration(name)).eval().to(device)
+    first, more = operations(model, device)
     rows: list[dict[str, Any]] = []
     for batch in options.batches:
         spent: list[tuple[int, float]] = []
         for nfe in NFES:
             expected = predicted(spent, nfe)
-            row = {"batch": batch, "nfe": nfe, "flops": operations(model, batch, nfe, device), "model": None}
+            row = {"batch": batch, "nfe": nfe, "flops": batch * (first + (nfe - 1) * more), "model": None}
             if expected <= options.seconds:
                 row["model"] = timed(lambda b=batch, n=nfe: speak(model, b, n, device), device, options.seconds)
                 spent.append((nfe, row["model"]))
@@ -123,14 +124,14 @@ def speak(model: Stage2, batch: int, nfe: int, device: torch.device) -> None:
         model.generate(given, nfe, list(range(batch)))
 
 
-def operations(model: Stage2, batch: int, nfe: int, device: torch.device) -> int:
-    """Floating-point operations of one run, from one and two steps of one clip: the rest is linear."""
+def operations(model: Stage2, device: torch.device) -> tuple[int, int]:
+    """Floating-point operations of one clip with one step, and of every further step."""
     counts = []
     for steps in (1, 2):
         with FlopCounterMode(display=False) as counter:
             speak(model, 1, steps, device)
         counts.append(counter.get_total_flops())
-    return batch * (counts[0] + (nfe - 1) * (counts[1] - counts[0]))
+    return counts[0], counts[1] - counts[0]
 
 
 def vocoder(name: str, device: torch.device, seconds: float) -> dict[str, float | str]:

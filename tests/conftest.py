@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from commands import Command
 
+# One thread a process, before torch is imported: tests run on all cores, and their threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
