@@ -149,7 +149,7 @@ def vocoder(name: str, device: torch.device, seconds: float) -> dict[str, float 
     decoder = FACodecDecoder().eval()
     remove_weight_norm(decoder)
     decoder.to(device)
-    codes = torch.from_numpy(tokens.stacked.astype(np.int64))[:, None].to(device)
+    codes = torch.from_numpy(tokens.stacked.astype(np.int64))[None].to(device)
     voice = torch.from_numpy(tokens.speaker)[None].to(device)
 
     @torch.inference_mode()
