@@ -225,8 +225,8 @@ def mark_best(checkpoint: Path) -> None:
 def best_of(run: Path) -> Path | None:
     """The best checkpoint of a run, by validation; None if none was validated."""
     note = Path(run) / "checkpoints" / "best"
-    found = note.with_name(note.read_text("utf-8").strip()) if note.is_file() else None
-    return found if found is not None and (found / META).is_file() else None
+    name = note.read_text("utf-8").strip() if note.is_file() else ""
+    return note.with_name(name) if name and (note.with_name(name) / META).is_file() else None
 
 
 def find(path: Path) -> Path:
