@@ -2,7 +2,7 @@
 # Trains `small`, the shipped checkpoint, on GRID s1 (the clips that are not on the published test list) and toon.
 #   GRID=<folder of s1/*.mpg with its alignments> [OUT=runs/small] [DEVICE=auto] [PRECISION=auto] \
 #       systems/diflowdubber/recipes/small.sh
-# The shipped one was made with DEVICE=cpu PRECISION=bf16 OMP_NUM_THREADS=1 in about 1 h 45 min of one core; to save
+# The shipped one was made with DEVICE=cpu PRECISION=bf16 OMP_NUM_THREADS=1 in about 1 h 25 min of one core; to save
 # time its stage 1 was ended (Ctrl-C) at step 1250 of 2000, and that checkpoint given as stage 2's --teacher. Of stage
 # 2's checkpoints it is step 2000: on 20 held-out clips its FFE was the lowest (0.115; 0.124 at step 1000, where the
 # validation loss is lowest), with words and timing alike.
