@@ -43,3 +43,22 @@ def test_an_endless_source_is_read_as_needed() -> None:
 def test_each_task_has_a_limit_of_its_own() -> None:
     found = dict(each(misbehave, ["a", "hang"], workers=1, timeout=lambda task: 3 if task == "hang" else 60))
     assert found == {"a": "a", "hang": Crash("no answer within 3 s")}
+
+
+def test_what_one_task_did_is_not_said_of_another() -> None:
+    """A process that ends a task and at once dies of the next one: many times, since it is a matter of moments."""
+    tasks = ["raise", "die", "none"] * 6
+    result = {
+        "raise": Crash("ValueError: first line second line"),
+        "die": Crash("its process died (exit code 7)"),
+        "none": None,
+    }
+    found = list(each(misbehave, tasks, workers=2, timeout=60))
+    assert sorted(found, key=str) == sorted(((task, result[task]) for task in tasks), key=str)
+
+
+def test_what_cannot_be_sent_back_is_a_reason() -> None:
+    found = dict(each(misbehave, ["lambda", "exit", "a"], workers=1, timeout=60))
+    assert found["a"] == "a"
+    assert found["exit"] == Crash("SystemExit: 3")
+    assert "pickle" in found["lambda"].reason  # type: ignore[union-attr]

@@ -212,7 +212,7 @@ class Block:
         if top in allowed | torch_needs or top.startswith(("_", "nvidia", "triton")):
             return None
         if top in {{"lightning_fabric", "lightning", "tensorboard", "typer", "click", "rich", "pydantic", "av", "scipy",
-                   "soundfile", "soxr", "pyworld", "pocketsphinx", "mediapipe", "cv2", "librosa", "pebble", "pyarrow",
+                   "soundfile", "soxr", "pyworld", "pocketsphinx", "mediapipe", "cv2", "librosa", "pyarrow",
                    "platformdirs", "resemblyzer", "matplotlib"}}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Block())
