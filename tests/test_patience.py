@@ -14,7 +14,7 @@ def stubborn():
     while True:
         try:
             time.sleep(100)
-        except Exception:
+        except Exception:  # on purpose: the alarm is a BaseException, so that a plugin like this one cannot swallow it
             pass
 
 def tried(function, *arguments):
