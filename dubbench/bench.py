@@ -11,9 +11,10 @@ from dubbench.errors import DubbenchError
 from dubbench.identity import clip_seed, file_digest, info_digest
 from dubbench.planning import Machine
 from dubbench.prepare import sound_file, video_file
-from dubbench.progress import progress
+from dubbench.progress import Advance, progress
+from dubbench.registry import assets_of
 from dubbench.request import DubRequest, Truth
-from dubbench.scoring import Job, Work, score, score_key
+from dubbench.scoring import Job, Work, passes, score, score_key
 from dubbench.store import ClipRow, DubRow, Manifest, ScoreRow, SystemEntry, journal, ledger, write_scores
 from dubbench.synthesis import dub_key, synthesise
 
@@ -116,14 +117,14 @@ def score_run(
                 jobs.append(Job(dub.system, out / dub.path if dub.path else None, dub.reason, wanted))
         if jobs:
             work.append(_work(clip, manifest, out / "work", tuple(jobs), machine.device))
-    if work:
-        with progress("scoring clips", len(work)) as advance:
+    for models, part in passes(work, assets_of):
+        with progress(f"scoring clips with {models}" if models else "scoring clips", len(part)) as advance:
 
-            def done(item: Work, rows: list[ScoreRow]) -> None:
+            def done(item: Work, rows: list[ScoreRow], advance: Advance = advance) -> None:
                 kept.update({(r.system, r.clip, r.metric): r for r in rows})
                 advance(any(r.error for r in rows))
 
-            score(work, book, workers=machine.workers, timeout=machine.timeout, done=done)
+            score(part, book, workers=machine.processes(bool(models)), timeout=machine.timeout, done=done)
     rows = [
         kept[label, clip.id, name] for label in manifest.systems for clip in manifest.clips for name in manifest.metrics
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -102,18 +101,19 @@ def run(
     clips failed, or cells of a suite are missing, and the board was written.
     """
     from dubbench.main_job import run_cell, run_suite, show, suite_cells
-    from dubbench.planning import Cell
+    from dubbench.planning import Cell, Machine
 
     if suite and (pairing or voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = _with_truth(system or DEFAULT_SYSTEMS)
-    machine = _machine(workers, device, timeout, profile, metric)
+    machine = Machine(workers, device, timeout)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     if suite:
         roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
         outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, machine)
     else:
-        outcome = run_cell(cell, roots_of(root, dataset), specs, out or _default_out(cell), machine)
+        roots = roots_of(root, dataset)
+        outcome = run_cell(cell, roots, specs, out or _default_out(cell, roots), machine)
     show(outcome)
     raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
@@ -138,13 +138,14 @@ def synth(
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
     from dubbench.main_job import synth_cell
-    from dubbench.planning import Cell
+    from dubbench.planning import Cell, Machine
 
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
-    folder = out or _default_out(cell)
-    machine = _machine(workers, device, timeout, profile, metric)
+    roots = roots_of(root, dataset)
+    folder = out or _default_out(cell, roots)
+    machine = Machine(workers, device, timeout)
     specs = _with_truth(system or DEFAULT_SYSTEMS)
-    manifest, rows = synth_cell(cell, roots_of(root, dataset), specs, folder, machine)
+    manifest, rows = synth_cell(cell, roots, specs, folder, machine)
     failed = sum(1 for row in rows if row.reason)
     for clip, what in manifest.rejected:
         typer.echo(f"no clip: {clip}: {what}", err=True)
@@ -179,10 +180,10 @@ def score(
     For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
     """
     from dubbench.main_job import rescore, run_cell, show
-    from dubbench.planning import Cell
+    from dubbench.planning import Cell, Machine
     from dubbench.registry import Spec
 
-    machine = _machine(workers, device, timeout, profile, metric)
+    machine = Machine(workers, device, timeout)
     if (dubs is None) == (not runs):
         raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
     if dubs is None:
@@ -191,7 +192,8 @@ def score(
         names = tuple(metric or ())
         cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
-        outcome = run_cell(cell, roots_of(root, dataset), [*_with_truth(()), spec], out or _default_out(cell), machine)
+        roots = roots_of(root, dataset)
+        outcome = run_cell(cell, roots, [*_with_truth(()), spec], out or _default_out(cell, roots), machine)
     show(outcome)
     raise typer.Exit(3 if outcome.failed else 0)
 
@@ -216,18 +218,24 @@ def validity(
     setting: SettingOption = "2.0",
     split: SplitOption = "test",
     limit: LimitOption = 100,
+    profile: ProfileOption = "offline",
+    metric: MetricOption = None,
     out: OutOption = None,
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("validity.md"),
     workers: WorkersOption = 0,
+    device: DeviceOption = "auto",
     timeout: TimeoutOption = 600.0,
 ) -> None:
     """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
     from dubbench.main_job import validate
     from dubbench.planning import Cell, Machine
+    from dubbench.store import slug
 
-    cell = Cell(dataset, split, setting, limit)
-    machine = Machine(workers or os.cpu_count() or 1, "cpu", timeout)
-    broken = validate(cell, roots_of(root, dataset), out or Path("runs") / f"validity-{dataset}", page, machine)
+    cell = Cell(dataset, split, setting, limit, profile, metrics=tuple(metric or ()))
+    machine = Machine(workers, device, timeout)
+    roots = roots_of(root, dataset)
+    folder = out or Path("runs") / slug(f"validity-{_data_name(dataset, roots)}")
+    broken = validate(cell, roots, folder, page, machine)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)
 
@@ -239,20 +247,22 @@ def _with_truth(texts: Any) -> list[Any]:
     return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
 
 
-def _machine(workers: int, device: str, timeout: float, profile: str | None, metrics: list[str] | None) -> Any:
-    """All cores; one process where models of gigabytes would stand in each."""
-    from dubbench.planning import Machine
-    from dubbench.registry import assets_of
-
-    heavy = any(map(assets_of, metrics)) if metrics else profile not in (None, "offline")
-    return Machine(workers or (1 if heavy else os.cpu_count() or 1), device, timeout)
-
-
-def _default_out(cell: Any) -> Path:
+def _default_out(cell: Any, roots: dict[str, Path]) -> Path:
     from dubbench.store import slug
 
     limit = f"-{cell.limit}" if cell.limit else ""
-    return Path("runs") / slug(f"{cell.dataset}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}")
+    name = f"{_data_name(cell.dataset, roots)}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}"
+    return Path("runs") / slug(name)
+
+
+def _data_name(dataset: str, roots: dict[str, Path]) -> str:
+    """The data set's name; for ``folder``, which says nothing of its clips, with the folder's name and place."""
+    from dubbench.identity import digest
+
+    if dataset != "folder" or dataset not in roots:
+        return dataset
+    place = roots[dataset].resolve()
+    return f"{dataset}-{place.name}-{digest(str(place))[:6]}"
 
 
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

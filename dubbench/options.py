@@ -26,13 +26,23 @@ SplitOption = Annotated[str, typer.Option(help="test, all, another split of the 
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many clips, spread over the split.")]
 ProfileOption = Annotated[str, typer.Option(help="Set of metric recipes: offline needs no download.")]
 MetricOption = Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only this metric; repeat.")]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Run folder [default: runs/…].")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Run folder [default: named after what is run, as runs/grid-test-2.0-offline].",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of all systems.")]
 WorkersOption = Annotated[
-    int, typer.Option(min=0, help="Scoring processes; 0: one a core, or one in all for models of gigabytes.")
+    int, typer.Option(min=0, help="Scoring processes; 0: one a core, and one in all for metrics with large models.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which one clip counts as hung.")]
+TimeoutOption = Annotated[
+    float, typer.Option(min=1, help="Seconds after which one clip counts as hung; in scoring, for every 8 dubs of it.")
+]
 VoicesOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of reference wavs for Setting 3.0.")]
 PairingOption = Annotated[Path | None, typer.Option(metavar="CSV", help="Pairing table from elsewhere.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,12 +40,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Machine:
-    """How the work is done here; nothing in it changes a score."""
+    """How the work is done here; nothing in it changes a score. Of ``workers``, 0 leaves it to `processes`."""
 
     workers: int = 1
     device: str = "auto"
     timeout: float = 600.0
     threads: int = 1
+
+    def processes(self, large_models: bool = False) -> int:
+        """As many as were asked for, else one a core, or one in all where models of gigabytes would stand in each."""
+        return self.workers or (1 if large_models else os.cpu_count() or 1)
 
 
 def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Manifest:
@@ -76,7 +81,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         ready = prepare(
             needed.values(),
             out / "work",
-            machine.workers,
+            machine.processes(),
             machine.timeout,
             lambda r: advance(bool(r.problem)),
             data.info.seconds,
@@ -104,7 +109,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         notes=(*filter(None, [chosen.note]), *left_out),
         code=code(),
         packages=packages(),
-        hardware={**hardware(device), "threads": str(machine.threads), "workers": str(machine.workers)},
+        hardware={**hardware(device), "threads": str(machine.threads), "workers": str(machine.processes())},
     )
     manifest = _join_earlier(out, manifest)
     write_manifest(out, manifest)

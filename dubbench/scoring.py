@@ -54,9 +54,33 @@ def score_key(signature: str, recipe_digest: str, clip: ClipRow, dub: DubRow) ->
     )[:32]
 
 
+DUBS = 8
+"""For so many dubs of a clip, or part of them, a clip's process has the time limit once."""
+
 GIVE_UP = 3
 """After this many clips in a row whose process hangs or dies, clips are scored a metric at a time; a metric whose
 process hangs or dies on as many in a row is given up."""
+
+
+def passes(work: Sequence[Work], assets_of: Callable[[str], tuple[str, ...]]) -> Iterator[tuple[str, list[Work]]]:
+    """The work in turns, so that of the metrics with large models (`MetricBase.assets`) one is in memory at a time.
+
+    First all metrics without such models together, under an empty name, then those of each set of models under the
+    first one's. Yields only turns with work.
+    """
+    names = dict.fromkeys(name for item in work for job in item.jobs for name, _ in job.wanted)
+    turns: dict[tuple[str, ...], list[str]] = {(): []}
+    for name in names:
+        turns.setdefault(assets_of(name), []).append(name)
+    for assets, members in turns.items():
+        part = [narrow for item in work if (narrow := _only(item, members)).jobs]
+        if part:
+            yield (", ".join(members) if assets else ""), part
+
+
+def _only(work: Work, metrics: Sequence[str]) -> Work:
+    jobs = (replace(job, wanted=tuple(pair for pair in job.wanted if pair[0] in metrics)) for job in work.jobs)
+    return replace(work, jobs=tuple(job for job in jobs if job.wanted))
 
 
 def score(
@@ -69,7 +93,8 @@ def score(
 ) -> None:
     """Score every clip and write each result to the journal as it comes.
 
-    A clip whose process hangs or dies is tried again a metric at a time, so that one bad metric takes no other along.
+    ``timeout`` is for `DUBS` dubs of a clip, loading the models included. A clip whose process hangs or dies is tried
+    again a metric at a time, so that one bad metric takes no other along.
     """
     whole, retry = deque(work), []
     crashes = 0
@@ -78,7 +103,7 @@ def score(
         while whole and crashes < GIVE_UP:
             yield whole.popleft()
 
-    for item, result in each(_score, clips(), workers=workers, timeout=timeout):
+    for item, result in each(_score, clips(), workers=workers, timeout=lambda item: _limit(timeout, item)):
         if isinstance(result, Crash):
             crashes += 1
             retry.append(item)
@@ -89,6 +114,10 @@ def score(
     retry += whole
     if retry:
         _score_singly(retry, journal, workers, timeout, done)
+
+
+def _limit(timeout: float, work: Work) -> float:
+    return timeout * math.ceil(len(work.jobs) / DUBS)
 
 
 def _score_singly(

@@ -1,6 +1,7 @@
 """How scoring goes on around a metric whose process hangs or dies."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from dubbench import scoring
 from dubbench.clip import Clip
 from dubbench.engine import Crash
 from dubbench.journal import Journal
-from dubbench.scoring import GIVE_UP, Job, Work, score
+from dubbench.scoring import DUBS, GIVE_UP, Job, Work, passes, score
 from dubbench.store import ScoreRow
 
 CLIPS = [f"c{i}" for i in range(8)]
@@ -31,7 +32,7 @@ def test_a_bad_metric_costs_only_its_own_rows(
     tries: list[tuple[str, int]] = []
 
     def each(
-        function: Callable[[Work], list[ScoreRow]], tasks: Iterable[Work], *, workers: int, timeout: float
+        function: Callable[[Work], list[ScoreRow]], tasks: Iterable[Work], *, workers: int, timeout: object
     ) -> Iterator[tuple[Work, list[ScoreRow] | Crash]]:
         for item in tasks:
             wanted = [(job, *pair) for job in item.jobs for pair in job.wanted]
@@ -61,3 +62,40 @@ def test_a_bad_metric_costs_only_its_own_rows(
     whole, single = ([clip for clip, count in tries if (count == 4) == w] for w in (True, False))
     assert len(whole) == min(GIVE_UP, len(bad_on))
     assert len(single) == (GIVE_UP if len(bad_on) > 1 else 2)
+
+
+def test_metrics_with_large_models_have_a_pass_of_their_own() -> None:
+    wanted = tuple((name, name) for name in ("align", "lse", "utmos", "secs", "lse-direct", "wer"))
+    assets = {"lse": ("syncnet", "s3fd"), "lse-direct": ("syncnet", "s3fd"), "utmos": ("utmos22",), "wer": ("whisper",)}
+    both = replace(work_of("a"), jobs=(Job("one", None, "", wanted), Job("two", None, "", wanted[:1])))
+    light = replace(work_of("b"), jobs=(Job("one", None, "", wanted[:1]),))
+    turns = list(passes([both, light], lambda name: assets.get(name, ())))
+    assert [name for name, _ in turns] == ["", "lse, lse-direct", "utmos", "wer"]
+    found = [
+        [(item.clip.id, job.system, name) for item in part for job in item.jobs for name, _ in job.wanted]
+        for _, part in turns
+    ]
+    assert found == [
+        [("a", "one", "align"), ("a", "one", "secs"), ("a", "two", "align"), ("b", "one", "align")],
+        [("a", "one", "lse"), ("a", "one", "lse-direct")],
+        [("a", "one", "utmos")],
+        [("a", "one", "wer")],
+    ]
+    assert not list(passes([], lambda name: ()))
+
+
+def test_the_time_limit_grows_with_the_dubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def each(
+        function: object, tasks: Iterable[Work], *, workers: int, timeout: Callable[[Work], float]
+    ) -> Iterator[tuple[Work, list[ScoreRow]]]:
+        for item in tasks:
+            limits.append(timeout(item))
+            yield item, []
+
+    monkeypatch.setattr(scoring, "each", each)
+    job = work_of("a").jobs[0]
+    work = [replace(work_of("a"), jobs=(job,) * count) for count in (1, DUBS, DUBS + 1)]
+    score(work, Journal(tmp_path / "scores.jsonl", ScoreRow), workers=1, timeout=9, done=lambda item, rows: None)
+    assert limits == [9, 9, 18]
