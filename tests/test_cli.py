@@ -1,6 +1,7 @@
 """The command line: mistakes in it, its version, and what its options mean."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import dubbench
+from dubbench.cli import _default_out
 from dubbench.errors import DubbenchError
 from dubbench.options import roots_of
+from dubbench.planning import Cell
 
 
 def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -67,6 +70,22 @@ def test_a_folder_with_an_equals_sign(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     Path("a=b").mkdir()
     assert roots_of(["a=b"], "grid") == {"grid": Path("a=b")}
+
+
+def test_a_run_without_out_goes_where_no_other_data_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def where(dataset: str, **roots: Path) -> str:
+        return _default_out(Cell(dataset, limit=5), roots).as_posix()
+
+    assert where("toon") == "runs/toon-test-5-2.0-offline"
+    assert where("grid", grid=tmp_path / "GRID") == where("grid") == "runs/grid-test-5-2.0-offline"
+    one, two = (where("folder", folder=tmp_path / place / "my clips") for place in ("a", "b"))
+    assert one != two
+    assert re.fullmatch(r"runs/folder-my_clips-[0-9a-f]{6}-test-5-2\.0-offline", one)
+    (tmp_path / "a" / "my clips").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    assert where("folder", folder=Path("my clips")) == one  # however it is written
+    monkeypatch.chdir("my clips")
+    assert where("folder", folder=Path()) == one
 
 
 def test_help_is_instant() -> None:
