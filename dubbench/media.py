@@ -178,15 +178,26 @@ def read_frames(path: Path) -> NDArray[np.uint8]:
     Raises:
         MediaError: missing, unreadable or without pictures.
     """
+    frames = [frame.to_ndarray(format="rgb24") for frame, _ in shown(path)]
+    if not frames:
+        raise MediaError(f"{path}: the video stream holds no frames")
+    return np.stack(frames)
+
+
+def shown(path: Path) -> Iterator[tuple[Any, float]]:
+    """libav's frames of a video, one after another, each with the stream's rate: 0 where the file does not tell it.
+
+    Raises:
+        MediaError: missing, unreadable or without a picture stream.
+    """
     with _opened(path) as container:
         if not container.streams.video:
             raise MediaError(f"{path}: the file has no video stream")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        frames = [frame.to_ndarray(format="rgb24") for frame in _frames(container, stream, path)]
-    if not frames:
-        raise MediaError(f"{path}: the video stream holds no frames")
-    return np.stack(frames)
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        for frame in _frames(container, stream, path):
+            yield frame, fps
 
 
 def probe(path: Path) -> VideoInfo:

@@ -97,7 +97,6 @@ class LSE(MetricBase):
         )
         self._embedder: Embedder | None = None
         self._faces: FindFaces | None = None
-        self._seen: tuple[Path, Look] | None = None
 
     def load(self, device: str) -> None:
         """Load the networks onto ``device``."""
@@ -123,7 +122,8 @@ class LSE(MetricBase):
         """
         from dubbench.metrics.filterbank import pcm16
         from dubbench.metrics.syncnet.network import SPAN
-        from dubbench.metrics.syncnet.pipeline import FPS, compare
+        from dubbench.metrics.syncnet.pictures import FPS
+        from dubbench.metrics.syncnet.pipeline import compare
 
         pcm = pcm16(item.dub.at(RATE))
         if np.ptp(pcm) == 0:
@@ -131,7 +131,7 @@ class LSE(MetricBase):
         if self._embedder is None:
             self.load("cpu")
         assert self._embedder is not None
-        look = self._look(item.clip.video)
+        look: Look = item.picture.derive(self.info.recipe, lambda: self._look(item.picture.path))
         if look.problem:
             return Unscored(look.problem)
         stats: dict[str, float] = {}
@@ -167,12 +167,6 @@ class LSE(MetricBase):
         }
 
     def _look(self, video: Path) -> Look:
-        """Of the clip's video; all dubs of a clip come one after another, and look at the same lips."""
-        if self._seen is None or self._seen[0] != video:
-            self._seen = (video, self._new_look(video))
-        return self._seen[1]
-
-    def _new_look(self, video: Path) -> Look:
         from dubbench.metrics.syncnet.pipeline import look
 
         assert self._embedder is not None and self._faces is not None
@@ -211,7 +205,7 @@ class LSEDirect(LSE):
     def _load_faces(self, device: str) -> FindFaces | None:
         return None
 
-    def _new_look(self, video: Path) -> Look:
+    def _look(self, video: Path) -> Look:
         from dubbench.metrics.syncnet.pipeline import look_direct
 
         assert self._embedder is not None

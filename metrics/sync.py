@@ -112,7 +112,6 @@ class Sync(MetricBase):
             licence="Apache-2.0; weights trained on GRID s1 (Cooke et al. 2006, CC BY 4.0) and toon",
         )
         self._model: Any = None
-        self._seen: tuple[Path, Seen] | None = None
 
     def load(self, device: str) -> None:
         """Load the expert; it runs on the CPU whatever the device."""
@@ -127,7 +126,7 @@ class Sync(MetricBase):
 
         Unscored: a clip without a face, a clip or a dub of less than 0.4 s, a dub without speech.
         """
-        lips = self._lips(item)
+        lips: Seen = item.picture.derive(self.info.recipe, lambda: _look(item))
         if isinstance(lips, Unscored):
             return lips
         if item.dub.duration * signals.FPS < SHORTEST:
@@ -146,14 +145,9 @@ class Sync(MetricBase):
             "offset_abs_ms": abs(1000 * found.offset),
         }
 
-    def _lips(self, item: Item) -> Seen:
-        """Of the clip's video, or why there are none; all dubs of a clip come one after another."""
-        if self._seen is None or self._seen[0] != item.clip.video:
-            self._seen = (item.clip.video, _look(item))
-        return self._seen[1]
-
 
 def _look(item: Item) -> Seen:
+    """The lips of the clip's video, for all its dubs, or why there are none."""
     from dubbench.visual import VisualError, lip_features
 
     frames = item.picture.frames

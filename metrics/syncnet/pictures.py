@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
+from dubbench.media import shown
 from dubbench.metrics.syncnet.network import SIZE
 
 FPS = 25
@@ -82,10 +83,13 @@ def at_25(path: Path) -> Iterator[Any]:
         MediaError: as `jpegs`.
     """
     steady = before = None
-    for frame, fps in _shown(path):
+    for number, (frame, fps) in enumerate(shown(path)):
+        if not fps:
+            raise MediaError(f"{path}: the frame rate is unknown")
+        time = number / fps if frame.pts is None else frame.time
         if steady is None:
-            steady = Steady(frame.time, fps)
-        again, once = steady.copies(frame.time)
+            steady = Steady(time, fps)
+        again, once = steady.copies(time)
         yield from [before] * again + [frame] * once
         before = frame
     if steady is None:
@@ -115,29 +119,6 @@ class Steady:
         again = min(count, round(ahead - 0.6)) if end > 1.1 and ahead > 1.1 else 0
         self._next += count
         return again, count - again
-
-
-def _shown(path: Path) -> Iterator[tuple[Any, float]]:
-    """libav's frames with the stream's rate."""
-    import av
-
-    if not Path(path).is_file():
-        raise MediaError(f"{path}: no such file")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise MediaError(f"{path}: the file has no video stream")
-            stream = container.streams.video[0]
-            fps = stream.average_rate or stream.guessed_rate
-            if not fps:
-                raise MediaError(f"{path}: the frame rate is unknown")
-            stream.thread_type = "AUTO"
-            for number, frame in enumerate(container.decode(stream)):
-                if frame.pts is None:
-                    frame.pts, frame.time_base = number, 1 / Fraction(fps)
-                yield frame, float(fps)
-    except (av.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: damaged, or not a video ({error})") from error
 
 
 def _encoder(codec: str, like: Any, pixels: str, options: dict[str, str]) -> Any:
@@ -203,4 +184,4 @@ def _jpeg(frames: Iterator[Any], options: dict[str, str]) -> Iterator[bytes]:
 
 
 def _read(film: Path) -> Iterator[Any]:
-    return (frame for frame, _ in _shown(film))
+    return (frame for frame, _ in shown(film))

@@ -18,7 +18,6 @@ from dubbench.metrics.syncnet.s3fd import Detector
 from dubbench.metrics.syncnet.scenes import scenes
 from dubbench.metrics.syncnet.tracks import Boxes, crops, face_tracks
 
-FPS = 25
 PER_FRAME = 640
 """Samples at 16 kHz."""
 LEAST = SPAN + 1

@@ -6,6 +6,7 @@ clips of `lse_parts`.
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import av
@@ -20,6 +21,7 @@ from dubbench.errors import DubbenchError
 from dubbench.media import probe, read_audio
 from dubbench.metric import Item, Stats, Unscored
 from dubbench.metrics import lse
+from dubbench.picture import Picture
 from dubbench.sound import Sound
 
 CLOSE = 1e-5 if av.library_versions["libavcodec"][0] == 62 else 1e-3
@@ -57,7 +59,14 @@ def made(weights: dict[str, Path]) -> Callable[[type[lse.LSE]], lse.LSE]:
 def item(video: Path, samples: np.ndarray, rate: int = 16000) -> Item:
     info = probe(video)
     clip = Clip("clip", "test", "s", "", video)
-    return Item(clip, Sound(samples.astype(np.float32), rate), None, None, info.duration, info.fps)
+    dub = Sound(samples.astype(np.float32), rate)
+    return Item(clip, dub, None, None, info.duration, info.fps, seen(video))
+
+
+@cache
+def seen(video: Path) -> Picture:
+    """One for all dubs of a video, as in a run."""
+    return Picture(video)
 
 
 def scored(metric: lse.LSE, video: Path, samples: np.ndarray, rate: int = 16000) -> Stats:
@@ -193,7 +202,7 @@ def grey(path: Path, frames: int, fps: int = 25) -> Path:
 
 def where(metric: lse.LSE, patch: pytest.MonkeyPatch, faces: Callable[[int], list[tuple[float, ...]]]) -> None:
     """Let ``metric`` find ``faces(frame)``."""
-    patch.setattr(metric, "_seen", None)
+    seen.cache_clear()
     patch.setattr(metric, "_faces", lambda jpegs: [np.array(faces(n)).reshape(-1, 4) for n in range(len(jpegs))])
 
 
@@ -243,7 +252,6 @@ def test_other_rates_are_brought_to_25(made, monkeypatch: pytest.MonkeyPatch, tm
 
 def test_lips_are_looked_at_once_a_clip(made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     metric, calls = made(lse.LSE), []
-    monkeypatch.setattr(metric, "_seen", None)
     monkeypatch.setattr(metric, "_faces", lambda jpegs: calls.append(1) or [np.array([FACE])] * len(jpegs))
     first, second = grey(tmp_path / "a.mp4", 8), grey(tmp_path / "b.mp4", 8)
     for video in (first, first, second):
