@@ -122,6 +122,23 @@ def test_bad_metrics_harm_no_other(dubbench: Command, tmp_path: Path) -> None:
     assert all(scores["example-level", clip].stats for clip in ("a-1", "a-2", "b-3", "b-4"))
 
 
+def test_one_large_model_is_in_memory_at_a_time(dubbench: Command, tmp_path: Path) -> None:
+    models = ("-m", "example-other-model", "-m", "example-model")
+    done = dubbench("run", *CELL, *models, "-s", "example-hum")
+    assert done.returncode == 0, done.stderr
+    steps = [line.partition(":")[0] for line in done.stderr.splitlines() if line.startswith("scoring")]
+    assert list(dict.fromkeys(steps)) == [
+        "scoring clips",
+        "scoring clips with example-other-model",
+        "scoring clips with example-model",
+    ]
+    processes: dict[str, set[float]] = {}
+    for row in read_run(tmp_path / "run").scores:
+        processes.setdefault(row.metric, set()).add(row.stats.get("pid", 0))
+    assert len(processes["example-model"]) == len(processes["example-other-model"]) == 1
+    assert processes["example-model"] != processes["example-other-model"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

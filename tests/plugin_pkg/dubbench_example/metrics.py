@@ -1,5 +1,7 @@
 """A metric that measures level, and one that breaks."""
 
+import os
+
 import numpy as np
 
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
@@ -28,3 +30,23 @@ class BadMetric(MetricBase):
         if item.clip.id.endswith("1"):
             raise ZeroDivisionError("one over zero")
         return {"x": float("nan") if item.clip.id.endswith("2") else 1.0}
+
+
+class HasModel(MetricBase):
+    """Pretends to load a large model; tells its process."""
+
+    profiles = frozenset({"example-models"})
+    assets = ("s3fd",)
+    info = MetricInfo(name="example-model", recipe="process/one")
+    columns = (Column(name="process", direction="none", aggregate=Mean(value="pid")),)
+
+    def score(self, item: Item) -> Stats:
+        return {"pid": os.getpid()}
+
+
+class HasOtherModel(HasModel):
+    """Likewise, with another one."""
+
+    assets = ("utmos22-strong",)
+    info = MetricInfo(name="example-other-model", recipe="process/two")
+    columns = (Column(name="other-process", direction="none", aggregate=Mean(value="pid")),)
