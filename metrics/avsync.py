@@ -25,8 +25,8 @@ from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import MediaError, require
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.filterbank import RATE, log_filterbank, stacked
+from dubbench.metrics.loudness import QUIET_DB, silent
 from dubbench.metrics.mouth import WINDOW, lip_crops
-from dubbench.metrics.speaker import QUIET_DB
 from dubbench.picture import Picture
 from dubbench.provenance import versions
 from dubbench.sound import Sound
@@ -168,7 +168,7 @@ class AVSync(MetricBase):
         if self._network is None:
             self.load("cpu")
         for sound, where in ((item.dub, "dub"), (item.truth, "ground truth")):
-            if np.std(sound.samples.astype(np.float64)) < 10 ** (QUIET_DB / 20):
+            if silent(sound.samples):
                 return Unscored(f"no sound in the {where}")
         try:
             seen: Floats = item.picture.derive(

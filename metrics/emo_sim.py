@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import require
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.loudness import QUIET_DB
 from dubbench.metrics.secs import Embedding, cosine
-from dubbench.metrics.speaker import QUIET_DB, SHORTEST, unheard
+from dubbench.metrics.speaker import SHORTEST, unheard
 from dubbench.provenance import versions
 from dubbench.sound import Sound
 

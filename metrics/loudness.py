@@ -1,9 +1,21 @@
-"""One level for all: what several metrics do to both sides before they listen."""
+"""Level: which sound is silence, and one level for all, for metrics that bring both sides to it before they listen."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+QUIET_DB = -80.0
+"""RMS in dBFS below which there is nothing to hear: a network answers all the same, and its answer means nothing."""
+
+
+def silent(samples: NDArray[np.floating]) -> bool:
+    """Whether (T,) samples in [-1, 1] are silence: less their mean, an RMS below -80 dBFS over the whole length.
+
+    A constant is silent, a quiet room (-70 dBFS and louder) is not; a single sample is.
+    """
+    with np.errstate(invalid="ignore"):  # infinite samples are nobody's silence
+        return bool(np.std(np.asarray(samples, dtype=np.float64)) < 10 ** (QUIET_DB / 20))
 
 
 def at_level(samples: NDArray[np.floating], db: float) -> NDArray[np.float32] | None:

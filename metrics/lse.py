@@ -24,6 +24,7 @@ import numpy as np
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import require
 from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
+from dubbench.metrics.loudness import QUIET_DB, silent
 from dubbench.provenance import versions
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class LSE(MetricBase):
                 "pictures": "224 x 224, BGR, 0 to 255",
                 "sound": "16 kHz, 16 bit, 13 MFCC of python_speech_features 0.6",
                 "windows": "5 frames, 20 cepstra, all but the last",
+                "silent_below_dbfs": QUIET_DB,
                 "reach_frames": 15,
                 "ends": "sound beyond the picture cut, picture beyond the sound left out, zeros around the sound",
                 "aggregation": "mean over tracks",
@@ -118,19 +120,19 @@ class LSE(MetricBase):
         and ``seconds`` compared, each of these again for every track (``track0_...``), and ``unscored_tracks``,
         ``seen`` (share of frames with a face), ``clipped`` (share of samples at full scale), ``video_s``, ``dub_s``.
 
-        Unscored: digital silence; no face track; a dub that shares fewer than 6 frames with every track.
+        Unscored: a dub below -80 dBFS; no face track; a dub that shares fewer than 6 frames with every track.
         """
         from dubbench.metrics.filterbank import pcm16
         from dubbench.metrics.syncnet.network import SPAN
         from dubbench.metrics.syncnet.pictures import FPS
         from dubbench.metrics.syncnet.pipeline import compare
 
-        pcm = pcm16(item.dub.at(RATE))
-        if np.ptp(pcm) == 0:
+        if silent(item.dub.samples):
             return Unscored("no sound in the dub (SyncNet would give it a number all the same)")
         if self._embedder is None:
             self.load("cpu")
         assert self._embedder is not None
+        pcm = pcm16(item.dub.at(RATE))
         look: Look = item.picture.derive(self.info.recipe, lambda: self._look(item.picture.path))
         if look.problem:
             return Unscored(look.problem)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import require
 from dubbench.metric import Item, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.loudness import QUIET_DB
 from dubbench.metrics.secs import Embedding
-from dubbench.metrics.speaker import QUIET_DB, SHORTEST, similarities, speaker_columns, unheard
+from dubbench.metrics.speaker import SHORTEST, similarities, speaker_columns, unheard
 from dubbench.provenance import versions
 from dubbench.sound import Sound
 

@@ -8,23 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.metric import Column, Effect, Item, Mean, Stats, Unscored
+from dubbench.metrics.loudness import silent
 from dubbench.metrics.secs import Embedding, cosine
 from dubbench.sound import Sound
 
 SHORTEST = 0.5
 """Seconds of speech below which nobody's voice can be told."""
 
-QUIET_DB = -80.0
-"""RMS in dBFS below which there is nothing to hear: networks that bring a sound to variance 1 would answer anyway."""
-
 
 def unheard(samples: NDArray[np.floating], rate: int) -> str | None:
     """Why (T,) samples are no utterance (too short, silent); None if they may be one."""
     if len(samples) < SHORTEST * rate:
         return f"less than {SHORTEST:g} s of sound"
-    if np.std(np.asarray(samples, dtype=np.float64)) < 10 ** (QUIET_DB / 20):
-        return "no sound"
-    return None
+    return "no sound" if silent(samples) else None
 
 
 def speaker_columns(name: str) -> tuple[Column, Column]:

@@ -8,7 +8,7 @@ that neither torchaudio nor code from a hub is needed; with equal weights both g
 As in those scripts, the dub goes in at its own level, at its own rate through the published resampling to 16 kHz, whole
 and alone: a batch would need padding, and padding changes the score. The mean is over clips. The score is an affine
 function of the network's output and can leave 1 to 5; it is not clipped. It comes from speech in English and Mandarin
-that was synthesised before 2022, and 1 s of digital silence also has a score: such dubs are left unscored here.
+that was synthesised before 2022, and 1 s of digital silence also has a score: a dub below -80 dBFS is unscored here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dubbench.assets import asset_digest, asset_path
 from dubbench.errors import require
 from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metrics.loudness import QUIET_DB, silent
 from dubbench.provenance import versions
 
 RATE = 16000
@@ -68,6 +69,7 @@ class UTMOS(MetricBase):
                 "precision": "float32",
                 "batch": 1,
                 "shortest_s": SHORTEST,
+                "silent_below_dbfs": QUIET_DB,
                 "aggregation": "mean over frames, times 2, plus 3; mean over clips",
             },
             weights={WEIGHTS: asset_digest(WEIGHTS)},
@@ -89,7 +91,7 @@ class UTMOS(MetricBase):
         dub = item.dub
         if dub.duration < SHORTEST:
             return Unscored(f"the dub ({dub.duration:.2f} s) is shorter than {SHORTEST:g} s")
-        if np.ptp(dub.samples) == 0:
+        if silent(dub.samples):
             return Unscored("no sound in the dub")
         if self._model is None:
             self.load("cpu")
