@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 import torch
+from synthetic_cache import write_cache
 from torch import nn
 
 from dubbench.systems.diflowdubber.config import Config, configuration
@@ -28,3 +31,22 @@ def awake():
         return module.eval()
 
     return wake
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of made-up features; to be read only."""
+    return write_cache(tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="session")
+def teacher(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of stage 1 on them; to be read only."""
+    from training_runs import CPU
+
+    from dubbench.systems.diflowdubber.training.loop import Settings
+    from dubbench.systems.diflowdubber.training.run import Job, train
+
+    run = tmp_path_factory.mktemp("teacher") / "run"
+    train(Job("tts", configuration("tiny"), [features], run, 1), Settings(steps=4), CPU)
+    return run

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dubbench.systems.diflowdubber.batch import DubItem, TtsItem
+from dubbench.systems.diflowdubber.batch import DubBatch, DubItem, TtsBatch, TtsItem, collate_dub, collate_tts
 from dubbench.systems.diflowdubber.config import Config
 
 
@@ -29,3 +29,13 @@ def dub_item(config: Config, seed: int, phones: int, frames: int) -> DubItem:
         tokens=draw.integers(0, config.vocab, (config.books, config.tokens(frames))),
         durations=times / times.sum() * frames / config.frame_rate,
     )
+
+
+def tts_batch(config: Config, *sizes: tuple[int, ...]) -> TtsBatch:
+    """Items 0, 1 … of so many phones, tokens and reference tokens."""
+    return collate_tts([tts_item(config, i, *size) for i, size in enumerate(sizes)], config)
+
+
+def dub_batch(config: Config, *sizes: tuple[int, int]) -> DubBatch:
+    """Items 0, 1 … of so many phones and frames."""
+    return collate_dub([dub_item(config, i, *size) for i, size in enumerate(sizes)], config)

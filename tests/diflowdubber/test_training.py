@@ -1,57 +1,27 @@
-import json
+"""Runs of training: killed and resumed, what comes out, what is refused."""
+
 import math
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from synthetic_cache import cache, write_cache
+from training_runs import CPU, command, losses
 
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.features import Cache
 from dubbench.systems.diflowdubber.training import checkpoint
-from dubbench.systems.diflowdubber.training.data import Corpus, Order, dub_item, step_generator, tts_item
+from dubbench.systems.diflowdubber.training.data import Corpus
 from dubbench.systems.diflowdubber.training.launch import launcher
-from dubbench.systems.diflowdubber.training.log import read_log
 from dubbench.systems.diflowdubber.training.loop import Settings
 from dubbench.systems.diflowdubber.training.objective import Objective, with_widths
-from dubbench.systems.diflowdubber.training.optimise import Average, learning_rate
 from dubbench.systems.diflowdubber.training.run import Job, Machine, estimate, train
-from dubbench.systems.diflowdubber.training.samples import attention_picture, write_png
-
-CPU = Machine("cpu", "plain")
-MODULE = ["-m", "dubbench.systems.diflowdubber.training"]
-
-
-@pytest.fixture(scope="module")
-def features(tmp_path_factory) -> Path:
-    return write_cache(tmp_path_factory.mktemp("features"))
-
-
-@pytest.fixture(scope="module")
-def teacher(features, tmp_path_factory) -> Path:
-    run = tmp_path_factory.mktemp("teacher") / "run"
-    train(Job("tts", configuration("tiny"), [features], run, 1), Settings(steps=4), CPU)
-    return run
-
-
-def losses(run: Path, what: str = "train") -> list[dict[str, float]]:
-    return [line for line in read_log(run / "log.jsonl") if line["what"] == what]
-
-
-def command(stage: str, features: Path, run: Path, *more: object) -> list[str]:
-    fixed = ["--config", "tiny", "--hold-out", "2", "--device", "cpu", "--engine", "plain"]
-    return [sys.executable, *MODULE, stage, "--cache", str(features), "--out", str(run), *fixed, *map(str, more)]
-
 
 # Kill and resume.
 
@@ -184,57 +154,6 @@ def test_every_trained_weight_gets_a_gradient(features, teacher):
         assert bare == []
 
 
-@pytest.mark.slow
-def test_two_processes_share_a_batch(features, tmp_path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
-    run = tmp_path / "run"
-    done = subprocess.run(
-        [*torchrun, *command("tts", features, run, "--steps", 4, "--validate-every", 2)[1:]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [line["step"] for line in losses(run)] == [1, 2, 3, 4]
-    assert checkpoint.read_meta(checkpoint.find(run))["training"]["world"] == 2
-
-
-def test_nothing_but_torch_numpy_and_safetensors_is_needed(features, teacher, tmp_path):
-    """The caches travel to a GPU machine that has no more than that."""
-    allowed = {"torch", "numpy", "safetensors", "dubbench"}
-    blocker = f"""
-import sys
-allowed = {allowed!r} | set(sys.stdlib_module_names)
-torch_needs = {{"sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec", "filelock", "typing_extensions"}}
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top in allowed | torch_needs or top.startswith(("_", "nvidia", "triton")):
-            return None
-        if top in {{"lightning_fabric", "lightning", "tensorboard", "typer", "click", "rich", "pydantic", "av", "scipy",
-                   "soundfile", "soxr", "pyworld", "pocketsphinx", "mediapipe", "cv2", "librosa", "pyarrow",
-                   "platformdirs", "resemblyzer", "matplotlib"}}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Block())
-import importlib.util
-found = importlib.util.find_spec
-def find_spec(name, package=None):
-    try:
-        return found(name, package)
-    except ModuleNotFoundError:
-        return None
-importlib.util.find_spec = find_spec
-import runpy
-sys.argv = ["train"] + sys.argv[1:]
-runpy.run_module("dubbench.systems.diflowdubber.training", run_name="__main__")
-"""
-    options = ["--steps", "3", "--teacher", str(teacher), "--validate-every", "3"]
-    arguments = [x for x in command("dub", features, tmp_path / "run", *options)[3:] if x not in ("--engine", "plain")]
-    done = subprocess.run([sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(losses(tmp_path / "run")) == 3 and not (tmp_path / "run" / "tensorboard").exists()
-
-
 # Bad input.
 
 
@@ -291,139 +210,3 @@ def test_an_engine_or_device_that_is_not_here_is_said(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DubbenchError, match="torch sees no GPU here"):
         launcher("plain", "cuda", False)
-
-
-def test_bad_options_are_one_line(features, tmp_path):
-    missing = subprocess.run(
-        command("tts", tmp_path / "nothing", tmp_path / "run"), capture_output=True, text=True, check=False
-    )
-    assert missing.returncode == 2
-    assert re.fullmatch(r"dubbench: .*no such features; make them with: dubbench train features\n", missing.stderr)
-
-
-# Batches.
-
-
-def test_an_epoch_takes_every_clip_once():
-    order = Order(np.arange(10, 47), 5, seed=1)
-    assert order.per_epoch == 7
-    epochs = [[order.step(step) for step in range(start, start + 7)] for start in (0, 7)]
-    for batches in epochs:
-        assert all(len(batch) == 5 for batch in batches)
-        assert max(Counter(np.concatenate(batches).tolist()).values()) == 1
-    assert not all(np.array_equal(a, b) for a, b in zip(*epochs, strict=True))
-    fresh = Order(np.arange(10, 47), 5, seed=1)
-    assert all(np.array_equal(fresh.step(step), epochs[1][step - 7]) for step in (9, 8, 13))
-    assert len(Order(np.arange(3), 5, seed=1).step(11)) == 3
-
-
-def test_clips_of_like_length_come_together():
-    lengths = np.random.default_rng(0).permutation(640)
-    order = Order(lengths, 8, seed=0)
-    spread = [np.ptp(lengths[batch]) for batch in order.epoch(0)]
-    assert np.median(spread) < 60
-
-
-def test_the_reference_is_another_clip_of_the_speaker():
-    corpus = Corpus.of([cache(12)])
-    voices = {tuple(clip.voice.tolist()): clip for clip in map(corpus.__getitem__, range(12))}
-    config = configuration("tiny", lip_dim=12, face_dim=5)
-    rng = step_generator(0, 1, 0)
-    seen = set()
-    for _ in range(20):
-        for make in (tts_item, dub_item):
-            item = make(corpus, 4, rng, config)
-            source = voices[tuple(item.speaker.tolist())]
-            assert source.speaker == corpus[4].speaker and source.clip != corpus[4].clip
-            seen.add(source.clip)
-            if make is tts_item:
-                windows = np.lib.stride_tricks.sliding_window_view(source.tokens, item.reference.shape[1], axis=1)
-                assert (windows == item.reference[:, None]).all((0, 2)).any()
-    assert len(seen) == 3
-
-
-def test_a_lone_speaker_gets_no_tokens_of_its_own():
-    from synthetic_cache import features as make_features
-
-    from dubbench.systems.diflowdubber.features import CacheInfo, pack
-
-    info = CacheInfo("made-up", "train", "none", "0" * 64, "landmarks")
-    corpus = Corpus.of([pack([make_features(0, "a"), make_features(1, "b")], info)])
-    assert tts_item(corpus, 0, np.random.default_rng(0), configuration("tiny")).reference.shape == (6, 0)
-
-
-def test_statistics_are_those_of_all_frames():
-    corpus = Corpus.of([cache(5), cache(3)])
-    found = corpus.visual_statistics()
-    for name in ("lips", "face"):
-        every = np.concatenate([getattr(corpus[i], name) for i in range(8)])
-        np.testing.assert_allclose(found[name][0], every.mean(0), atol=1e-5)
-        np.testing.assert_allclose(found[name][1], every.std(0), rtol=1e-4)
-
-
-# Small parts.
-
-
-def test_the_learning_rate_warms_up_and_falls():
-    training = configuration("tiny").tts
-    rates = [learning_rate(step, 200, training, "cosine") for step in range(1, 201)]
-    warm = round(200 * training.warmup)
-    assert np.argmax(rates) == warm - 1 and rates[warm - 1] == training.learning_rate
-    assert np.allclose(np.diff(rates[:warm]), training.learning_rate / warm)
-    assert np.isclose(rates[-1], 0.02 * training.learning_rate) and (np.diff(rates[warm:]) < 0).all()
-    assert learning_rate(200, 200, training, "constant") == training.learning_rate
-
-
-def test_the_average_follows_its_recurrence():
-    layer = torch.nn.Linear(2, 1, bias=False)
-    average = Average(layer, 0.5)
-    expected = layer.weight.detach().clone()
-    for step in range(1, 6):
-        with torch.no_grad():
-            layer.weight.add_(step)
-        average.update(layer, step)
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * layer.weight.detach()
-    torch.testing.assert_close(average.weights["weight"], expected)
-
-
-def test_samples_are_spoken_and_drawn(monkeypatch, tmp_path):
-    import soundfile
-
-    from dubbench.systems.diflowdubber.training.samples import Sampler
-
-    class FakeCodec:
-        name, digest = "fake", "0" * 64
-
-        def decode(self, tokens):
-            return np.repeat(tokens.prosody[0] / 1024, 200).astype(np.float32)
-
-    monkeypatch.setattr("dubbench.systems.diflowdubber.codecs.open_codec", lambda spec: FakeCodec())
-    corpus = Corpus.of([cache(5)])
-    config = with_widths(configuration("tiny", distill=False), corpus, "dub")
-    Sampler(corpus, tmp_path, "fake", torch.device("cpu"))(Objective("dub", config), 7)
-    names = sorted(p.name for p in (tmp_path / "00000007").iterdir())
-    wanted = [f"clip-0{i}{end}" for i in range(3) for end in ("-st.png", "-vt.png", ".wav")]
-    assert names == sorted(wanted)
-    assert soundfile.info(tmp_path / "00000007" / "clip-00.wav").frames == corpus.lengths[0] * 200
-    monkeypatch.setattr(FakeCodec, "digest", "1" * 64)
-    with pytest.raises(DubbenchError, match="not the one that made the features"):
-        Sampler(corpus, tmp_path, "fake", torch.device("cpu"))
-
-
-def test_pictures_are_png(tmp_path):
-    import cv2
-
-    weights = np.random.default_rng(0).uniform(size=(7, 3))
-    grey = attention_picture(weights, zoom=2)
-    write_png(tmp_path / "x.png", grey)
-    assert np.array_equal(cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_GRAYSCALE), grey)
-    assert grey.shape == (6, 14)
-    top = weights[2].argmax()  # the likeliest phoneme of frame 2 is white, counted from below
-    assert grey[5 - 2 * top, 4] == 255
-
-
-def test_a_log_cut_off_by_a_kill_is_read(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2, "to', "utf-8")
-    assert read_log(path) == [{"step": 1}]

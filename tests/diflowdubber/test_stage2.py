@@ -1,4 +1,4 @@
-"""Both stages: equations 5, 6, 7 and 9, padding, seeds, ablations, gradients."""
+"""Stage 2: equations 3, 5 and 7, padding, gradients, ablations; and what it samples."""
 
 from dataclasses import replace
 
@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from synthetic_items import dub_item, tts_item
+from synthetic_items import dub_batch, dub_item, tts_batch
 
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.alignment import alignment_matrix, contrastive_loss, regulate
-from dubbench.systems.diflowdubber.batch import collate_dub, collate_tts
+from dubbench.systems.diflowdubber.batch import collate_dub
 from dubbench.systems.diflowdubber.config import ABLATIONS
-from dubbench.systems.diflowdubber.content import duration_loss
-from dubbench.systems.diflowdubber.dfpa import DFPA
 from dubbench.systems.diflowdubber.flow.loss import FlowNoise
 from dubbench.systems.diflowdubber.layers.masking import length_mask
 from dubbench.systems.diflowdubber.stage1 import Stage1
@@ -27,141 +25,7 @@ def teacher_and_student(config, awake):
     return teacher, student
 
 
-def tts_batch(config, *sizes):
-    return collate_tts([tts_item(config, i, *size) for i, size in enumerate(sizes)], config)
-
-
-def dub_batch(config, *sizes):
-    return collate_dub([dub_item(config, i, *size) for i, size in enumerate(sizes)], config)
-
-
-# --- the denoiser -----------------------------------------------------------------------------------------------
-
-
-def test_dfpa_input_is_the_concatenation_of_the_paper(tiny):
-    """e = [e_cond; e_t] built as printed, with zero slots, and projected at once."""
-    dfpa, length, before = DFPA(tiny), 6, 4
-    width = tiny.stream_dim
-    xt = torch.randint(0, tiny.vocab + 1, (1, 4, length))
-    reference = torch.randint(0, tiny.vocab, (1, 6, before))
-    latent = torch.randn(1, 2, length, width)
-    tables = dfpa.embedders
-    zero = torch.zeros(before, width)
-    cond = [tables[0](reference[0, 0]), zero, zero, *(tables[i](reference[0, i + 2]) for i in (1, 2, 3))]
-    target = [tables[0](xt[0, 0]), latent[0, 0], latent[0, 1], *(tables[i](xt[0, i]) for i in (1, 2, 3))]
-    e = torch.cat([torch.stack(cond), torch.stack(target)], 1)  # (6, L' + L, E)
-    expected = dfpa.project(e.permute(1, 0, 2).flatten(1))
-
-    lengths = torch.tensor([length])
-    context = dfpa.context(dfpa.reference(reference), torch.tensor([before]), latent, lengths, torch.randn(1, 256))
-    mine = torch.cat([context.condition, context.content + dfpa._embed(xt, context.tokens)], 1)[0]
-    torch.testing.assert_close(mine, expected, **CLOSE)
-
-    z = torch.randn(1, 1, length, width)
-    cond2 = torch.cat([z[0, 0], torch.zeros(length, 5 * width)], -1)
-    torch.testing.assert_close(dfpa.prior(z)[0], dfpa.project(cond2), **CLOSE)
-
-
-def test_dfpa_ignores_padding(tiny, awake):
-    dfpa = awake(DFPA(tiny))
-    speaker, t = torch.randn(2, 256), torch.tensor([0.3, 0.8])
-    reference, latent = torch.randint(0, 1024, (2, 6, 5)), torch.randn(2, 2, 9, tiny.stream_dim)
-    xt = torch.randint(0, 1025, (2, 4, 9))
-    before, lengths = torch.tensor([5, 3]), torch.tensor([9, 4])
-    context = dfpa.context(dfpa.reference(reference), before, latent, lengths, speaker)
-    together = dfpa(xt, t, context)
-    context = dfpa.context(
-        dfpa.reference(reference[1:, :, :3]), before[1:], latent[1:, :, :4], lengths[1:], speaker[1:]
-    )
-    assert context.mask is None
-    torch.testing.assert_close(together[1:, :, :4], dfpa(xt[1:, :, :4], t[1:], context), **CLOSE)
-
-
-def test_dfpa_listens_to_every_condition(tiny, awake):
-    dfpa = awake(DFPA(tiny))
-    lengths, before = torch.tensor([5]), torch.tensor([4])
-    xt, t = torch.full((1, 4, 5), 1024), torch.tensor([0.5])
-    reference, latent = torch.randint(0, 1000, (1, 6, 4)), torch.randn(1, 2, 5, tiny.stream_dim)
-    speaker = torch.randn(1, 256)
-
-    def logits(reference=reference, latent=latent, speaker=speaker, xt=xt, t=t):
-        return dfpa(xt, t, dfpa.context(dfpa.reference(reference), before, latent, lengths, speaker))
-
-    base = logits()
-    prosody, content = reference.clone(), reference.clone()
-    prosody[:, 0] += 1
-    content[:, 1:3] += 1
-    assert not torch.allclose(base, logits(reference=prosody))
-    torch.testing.assert_close(base, logits(reference=content))  # the content slot of the reference is zero
-    assert not torch.allclose(base, logits(latent=latent + 1))
-    assert not torch.allclose(base, logits(speaker=speaker + 1))
-    assert not torch.allclose(base, logits(t=t + 0.2))
-    assert not torch.allclose(base, logits(xt=torch.full_like(xt, 3)))
-
-
-# --- stage 1 ----------------------------------------------------------------------------------------------------
-
-
-def test_stage_1_losses_are_equation_9(tiny, awake):
-    model = awake(Stage1(tiny))
-    batch = tts_batch(tiny, (5, 20))
-    noise = FlowNoise.draw([20], 4, [1])
-    losses = model.losses(batch, noise)
-
-    p = model.content.encode(batch.phonemes, batch.phoneme_mask)
-    log_durations = model.duration(p, batch.phoneme_mask)
-    ld = (log_durations - batch.token_spans.float().log()).square().mean()
-    full = torch.ones(1, 20, dtype=torch.bool)
-    z = model.content.decode(p[0].repeat_interleave(batch.token_spans[0], 0)[None], full)
-    latent, logits = model.content.predict(z, full)
-    lc = F.cross_entropy(logits[0].flatten(0, 1), batch.tokens[0, 1:3].flatten())
-    x1 = batch.tokens[:, [0, 3, 4, 5]]
-    xt = torch.where(noise.u < noise.t**2, x1, 1024)
-    context = model.dfpa.context(
-        model.dfpa.reference(batch.reference), batch.reference_lengths, latent, batch.token_lengths, batch.speaker
-    )
-    ldfm = F.cross_entropy(model.dfpa(xt, noise.t, context)[0].flatten(0, 1), x1.flatten())
-    for name, expected in {"duration": ld, "content": lc, "flow": ldfm, "total": 0.5 * ld + lc + ldfm}.items():
-        torch.testing.assert_close(losses[name], expected, **CLOSE)
-
-
-def test_duration_loss_is_the_mse_of_logarithms():
-    spans, mask = torch.tensor([[3, 1, 8, 0]]), torch.tensor([[True, True, True, False]])
-    predicted = torch.tensor([[1.0, 0.5, 2.0, 9.0]])
-    expected = ((predicted[0, :3] - torch.tensor([3.0, 1, 8]).log()) ** 2).mean()
-    torch.testing.assert_close(duration_loss(predicted, spans, mask), expected)
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_stage_1_losses_ignore_padding(tiny, awake, training):
-    """The loss of a batch is the token-weighted mean of its clips' losses, each computed alone."""
-    model = awake(Stage1(tiny)).train(training)
-    sizes = [(5, 20, 7), (8, 31, 3)]
-    items = [tts_item(tiny, i, *size) for i, size in enumerate(sizes)]
-    seeds = [5, 6]
-    together = model.losses(collate_tts(items, tiny), FlowNoise.draw([20, 31], 4, seeds))
-    alone = [
-        model.losses(collate_tts([item], tiny), FlowNoise.draw([size[1]], 4, [seed]))
-        for item, size, seed in zip(items, sizes, seeds, strict=True)
-    ]
-    for name, weights in {"content": (20, 31), "flow": (20, 31), "duration": (5, 8)}.items():
-        mean = sum(w * a[name] for w, a in zip(weights, alone, strict=True)) / sum(weights)
-        torch.testing.assert_close(together[name], mean, **CLOSE)
-
-
-def test_stage_1_speaks_any_length(tiny, awake):
-    model = awake(Stage1(tiny))
-    batch = collate_tts([replace(tts_item(tiny, i, 5 + i, 9), tokens=None, durations=None) for i in (0, 1)], tiny)
-    made = model.generate(batch, nfe=3, seeds=[1, 2])
-    assert made.tokens.shape[:2] == (2, 6) and made.tokens.min() >= 0 and made.tokens.max() < 1024
-    assert made.lengths.equal(made.durations.sum(1)) and (made.durations[0, :5] >= 1).all()
-    spans = torch.tensor([[4, 4, 4, 4, 4, 0], [1, 2, 3, 4, 5, 6]])
-    assert model.generate(batch, 2, [1, 2], spans=spans).lengths.tolist() == [20, 21]
-    with pytest.raises(DubbenchError, match="limit"):
-        model.generate(batch, 2, [1, 2], spans=spans * 1000)
-
-
-# --- stage 2 ----------------------------------------------------------------------------------------------------
+# Training.
 
 
 def test_stage_2_losses_are_equation_7(tiny, awake):
@@ -322,7 +186,7 @@ def test_true_durations_can_stand_in_for_mas(tiny, awake):
     assert not torch.equal(used[1], batch.frame_spans)  # never at inference
 
 
-# --- inference --------------------------------------------------------------------------------------------------
+# Inference.
 
 
 @pytest.mark.parametrize("revise", [False, True])
