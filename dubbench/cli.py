@@ -204,11 +204,9 @@ def board(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="[default: RUN/board]")] = None,
 ) -> None:
     """Make a board from scored runs. Rows rank together only where they can be compared."""
-    from dubbench.leaderboards.board import write_board
-    from dubbench.store import read_run
+    from dubbench.main_job import join
 
-    page = write_board([read_run(path) for path in runs], out or runs[0] / "board")
-    typer.echo(f"board: {page}")
+    typer.echo(f"board: {join(runs, out)}")
 
 
 @app.command()

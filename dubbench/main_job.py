@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
 
 def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Outcome:
     """Plan, dub, score, board."""
-    return _finish([out], out / "board", [_work(cell, roots, specs, out, machine)])
+    with _cell_held(cell, roots, out) as data:
+        return _finish([out], out / "board", [_work(data, cell, specs, out, machine)])
 
 
 def run_suite(
@@ -71,16 +73,19 @@ def run_suite(
     done: list[Path] = []
     results: list[Result] = []
     missing: list[str] = []
-    for dataset, setting in suite_cells(name):
-        folder = out / slug(f"{dataset}-{setting}")
-        try:
-            results.append(_work(replace(cell, dataset=dataset, setting=setting), roots, specs, folder, machine))
-            done.append(folder)
-        except DubbenchError as error:
-            missing.append(f"{dataset} {setting}: {error}")
-    if not done:
-        raise DubbenchError(f"suite {name}: no cell can be run; " + "; ".join(dict.fromkeys(missing)))
-    return replace(_finish(done, out / "board", results, missing), missing=tuple(missing))
+    cells = [replace(cell, dataset=dataset, setting=setting) for dataset, setting in suite_cells(name)]
+    with held(out):
+        for part in cells:
+            folder = out / slug(f"{part.dataset}-{part.setting}")
+            try:
+                with _cell_held(part, roots, folder) as data:
+                    results.append(_work(data, part, specs, folder, machine))
+                done.append(folder)
+            except DubbenchError as error:
+                missing.append(f"{part.dataset} {part.setting}: {error}")
+        if not done:
+            raise DubbenchError(f"suite {name}: no cell can be run; " + "; ".join(dict.fromkeys(missing)))
+        return replace(_finish(done, out / "board", results, missing), missing=tuple(missing))
 
 
 def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
@@ -94,22 +99,26 @@ def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
     return SUITES[name]
 
 
-def _work(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Result:
+@contextmanager
+def _cell_held(cell: Cell, roots: dict[str, Path], out: Path) -> Iterator[Dataset]:
+    """A cell's data set, and its run folder held for us: until the board is written, where that lies in it."""
     data = open_dataset(cell.dataset, roots)
     data.clips()  # that there are some is known before a folder is made
     with held(out):
-        manifest = plan(data, cell, specs, out, machine)
-        dubs = bench.synth(out, manifest, machine)
-        return manifest, dubs, bench.score_run(out, manifest, dubs, machine)
+        yield data
+
+
+def _work(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Result:
+    manifest = plan(data, cell, specs, out, machine)
+    dubs = bench.synth(out, manifest, machine)
+    return manifest, dubs, bench.score_run(out, manifest, dubs, machine)
 
 
 def synth_cell(
     cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
 ) -> tuple[Manifest, list[DubRow]]:
     """Plan and dub."""
-    data = open_dataset(cell.dataset, roots)
-    data.clips()
-    with held(out):
+    with _cell_held(cell, roots, out) as data:
         manifest = plan(data, cell, specs, out, machine)
         return manifest, bench.synth(out, manifest, machine)
 
@@ -130,16 +139,40 @@ def rescore(
     results: list[Result] = []
     if machine.device != "auto":
         resolve_device(machine.device)  # a mistake is told before the work begins
-    for path in runs:
-        read_manifest(path)  # a folder that is no run is not locked
-        with held(path):
+    board = out or runs[0] / "board"
+    runs = list({path.resolve(): path for path in runs}.values())  # one given twice is one
+    with ExitStack() as stack:
+        for path in runs:
+            read_manifest(path)  # a folder that is no run is not locked
+            stack.enter_context(held(path))
             manifest = read_manifest(path)
             update, frozen = _today(manifest, profile, metrics)
             manifest = manifest.model_copy(update=update)
             write_manifest(path, manifest)
             dubs = bench.dubs_of(path, manifest)
             results.append((manifest, dubs, bench.score_run(path, manifest, dubs, machine, frozen)))
-    return _finish(runs, out or runs[0] / "board", results)
+        if board.parent.resolve() not in {path.resolve() for path in runs}:
+            stack.enter_context(_home_held(board))
+        return _finish(runs, board, results)
+
+
+def join(runs: Sequence[Path], out: Path | None) -> Path:
+    """The board of scored runs, in ``out`` or in the first run; returns its page.
+
+    Raises:
+        DubbenchError: not scored runs, or the board lies in a run that another process works on.
+    """
+    from dubbench.leaderboards.board import write_board
+
+    board = out or runs[0] / "board"
+    loaded = [read_run(path) for path in runs]
+    with _home_held(board):
+        return write_board(loaded, board)
+
+
+def _home_held(board: Path) -> AbstractContextManager[None]:
+    """Hold the run or suite that a board lies in, if any, so that nobody else writes the same board."""
+    return held(board.parent) if (board.parent / "lock").is_file() else nullcontext()
 
 
 def _today(manifest: Manifest, profile: str, metrics: tuple[str, ...]) -> tuple[dict[str, object], set[str]]:
@@ -241,7 +274,8 @@ def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, machine:
     from dubbench.leaderboards.matrix import matrix, validity_page
 
     specs = [parse_spec(text) for text in (*CONTROLS, *DAMAGE)]
-    _work(cell, roots, specs, out, machine)
+    with _cell_held(cell, roots, out) as data:
+        _work(data, cell, specs, out, machine)
     loaded = read_run(out)
     validity_page(loaded, page)
     return sum(1 for cell_ in matrix(loaded) if cell_.verdict == "fails")

@@ -1,9 +1,10 @@
 """What a run keeps, makes again, refuses and says, run in this process on four clips of tones."""
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from dubbench.clip import Clip
 from dubbench.datasets.base import DatasetInfo, Problem, Vetted
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
-from dubbench.main_job import rescore, run_cell, run_suite
+from dubbench.leaderboards import board
+from dubbench.main_job import join, rescore, run_cell, run_suite
 from dubbench.media import mux
 from dubbench.planning import Cell, Machine
 from dubbench.registry import parse_spec
-from dubbench.store import journal, read_manifest, read_run
+from dubbench.store import Run, journal, read_manifest, read_run
 
 MACHINE = Machine(1, "cpu", 120)
 SPECS = [parse_spec("ground_truth"), parse_spec("noise")]
@@ -174,6 +176,7 @@ def test_a_suite_goes_on_without_the_cells_that_fail(
     with pytest.raises(DubbenchError, match=r"no cell can be run; grid 1\.0"):
         monkeypatch.setitem(main_job.SUITES, "none", cells[:2])
         run_suite("none", CELL, roots, SPECS, tmp_path / "none", MACHINE)
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_suite_from_the_command_line(dubbench: Command, tones: Path, tmp_path: Path) -> None:
@@ -217,6 +220,36 @@ def test_a_second_run_in_one_folder_says_who_is_first(run: Path, tones: Path) ->
         other.kill()
         other.wait()
     assert rescore([run], "", (), None, MACHINE).failed == 0
+
+
+def test_the_board_is_written_while_the_run_is_held(
+    run: Path, tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever would write the same board meanwhile is told who writes it."""
+    write, refused = board.write_board, []
+
+    def refuse(home: Path) -> None:
+        with pytest.raises(DubbenchError, match=f"{home} is in use by process {os.getpid()} .*give another --out"):
+            join([run], home / "board")
+        refused.append(home)
+
+    def writing(runs: Sequence[Run], out: Path, **options: Sequence[str]) -> Path:
+        monkeypatch.setattr(board, "write_board", write)
+        refuse(out.parent)
+        join([run], tmp_path / "elsewhere")  # a board of one's own hinders nobody
+        page = write(runs, out, **options)
+        monkeypatch.setattr(board, "write_board", writing)
+        return page
+
+    monkeypatch.setattr(board, "write_board", writing)
+    run_cell(CELL, {"folder": tones}, SPECS, run, MACHINE)
+    monkeypatch.setitem(main_job.SUITES, "some", (("folder", "1.0"),))
+    suite = tmp_path / "suite"
+    run_suite("some", CELL, {"folder": tones}, SPECS, suite, MACHINE)
+    rescore([run, run], "", (), None, MACHINE)
+    rescore([run], "", (), suite / "board", MACHINE)
+    assert refused == [run, suite, run, suite]
+    join([run], None)
 
 
 @pytest.fixture
