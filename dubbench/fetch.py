@@ -73,7 +73,8 @@ def fetch(remote: Remote, target: Path, progress: Bytes | None = None, wait: flo
         wait: seconds before the second attempt; doubled for each further one.
 
     Raises:
-        DubbenchError: unreachable, refused, broken off too often, wrong size or digest, or the disk is full.
+        DubbenchError: unreachable, refused, broken off too often, wrong size or digest, the disk is full, or nothing
+            would tell a file that was cut off: no digest, no size, no length and no chunks in the answer.
     """
     if target.is_file() and _right(remote, target):
         return
@@ -145,13 +146,19 @@ def _append(remote: Remote, part: Path, have: int, progress: Bytes | None) -> in
             have = 0  # the server sends the whole file
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else 0
+        if not (total or answer.chunked or remote.size or remote.digest):
+            raise DubbenchError(
+                f"{remote.url}: {urlsplit(remote.url).netloc} does not say how long {remote.name} is and nobody "
+                "publishes its digest, so that a file cut off would be taken for whole; download it by other means, "
+                "then: dubbench assets import FILE"
+            )
         with part.open("ab" if have else "wb") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)
                 have += len(chunk)
                 if progress is not None:
                     progress(remote.name, have, remote.size or total)
-    return remote.size or total
+    return remote.size or total or have  # without a length, the last chunk or the digest tells
 
 
 def _open(url: str, start: int = 0) -> Any:

@@ -21,10 +21,13 @@ class Server:
         self.break_after: list[int] = []
         self.status: list[int] = []
         self.ranges = True
+        self.length = "told"  # or "chunked", or "none": then the end of the connection is the end of the file
         self.asked: list[tuple[str, str | None]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 server.asked.append((self.path, wanted))
@@ -37,11 +40,18 @@ class Server:
                 if wanted and server.ranges and start >= len(body):
                     return self.send_error(416)
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(body) - start))
+                if server.length == "told":
+                    self.send_header("Content-Length", str(len(body) - start))
+                elif server.length == "chunked":
+                    self.send_header("Transfer-Encoding", "chunked")
+                self.send_header("Connection", "close")
                 self.end_headers()
                 part = body[start:]
-                if server.break_after:
+                broken = bool(server.break_after)
+                if broken:
                     part = part[: server.break_after.pop(0)]
+                if server.length == "chunked":
+                    part = b"%x\r\n%s\r\n" % (len(part), part) + (b"" if broken else b"0\r\n\r\n")
                 self.wfile.write(part)
 
             def log_message(self, *_: Any) -> None:

@@ -168,6 +168,29 @@ def test_pinned_by_the_first_fetch_where_nobody_publishes(make: Make, server: Se
     assert said[1].endswith("(as before)") and have("toy")
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_without_a_length_nothing_is_pinned(make: Make, server: Server, cut: bool) -> None:
+    """What comes until the connection ends may be half a file."""
+    item = make(sha256=None, size=0)
+    server.length, server.break_after = "none", [300_000] if cut else []
+    with pytest.raises(DubbenchError, match=r"does not say how long toy\.bin is .* dubbench assets import FILE$"):
+        bring(item)
+    assert not have("toy") and [file.name for file in folder_of(item).iterdir() if "lock" not in file.name] == [".busy"]
+    bring(make(), say=str)  # with a digest the end is known
+    assert have("toy")
+
+
+def test_chunks_tell_the_end(make: Make, server: Server) -> None:
+    item = make(sha256=None, size=0)
+    server.length, server.break_after = "chunked", [300_000] * fetch.TRIES
+    server.ranges = False
+    with pytest.raises(DubbenchError, match="cannot be reached"):
+        bring(item)
+    assert not have("toy")
+    bring(item, say=str)
+    assert asset_digest("toy") == DIGEST
+
+
 def test_no_network(make: Make) -> None:
     item = make(address="http://127.0.0.1:9/f.bin")
     with pytest.raises(DubbenchError, match=r"^\S+: 127\.0\.0\.1:9 cannot be reached \(Connection refused\); check"):
