@@ -7,12 +7,10 @@ run, where the ground truth lies. (It runs with the user's rights; this keeps ho
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +20,7 @@ from dubbench.identity import file_digest
 from dubbench.media import as_mono, write_wav
 from dubbench.registry import make_system, parse_spec
 from dubbench.request import Dub, DubRequest, Failure
+from dubbench.staging import neutral, staged
 from dubbench.store import DubRow, read_manifest, slug
 from dubbench.system import Expects, System
 
@@ -142,19 +141,12 @@ def _warm_up(system: System, task: Task) -> None:
 @contextmanager
 def _staged(system: System, task: Task, wanted: Sequence[Wanted]) -> Iterator[tuple[list[DubRequest], str]]:
     """The requests as the system sees them, and the folder that is to be left out of what it says."""
+    requests = [w.request for w in wanted]
     if system.info.privileged:
-        yield [w.request for w in wanted], ""
+        yield requests, ""
         return
-    with tempfile.TemporaryDirectory(dir=task.stage) as folder:
-        requests = []
-        for number, request in enumerate(w.request for w in wanted):
-            own = Path(folder) / str(number)
-            own.mkdir()
-            video, reference = own / f"video{request.video.suffix}", own / f"reference{request.reference.suffix}"
-            shutil.copyfile(request.video, video)
-            shutil.copyfile(request.reference, reference)
-            requests.append(replace(request, video=video, reference=reference))
-        yield requests, folder
+    with staged(requests, task.stage) as copies:
+        yield copies
 
 
 def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[str, DubRow], str]:
@@ -191,7 +183,7 @@ def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[s
                 continue
             asked = by_clip[answer.clip]
             if isinstance(answer, Failure):
-                reason = " ".join(_neutral(answer.reason, folder).split())
+                reason = " ".join(neutral(answer.reason, folder).split())
                 rows[answer.clip] = failed(task.label, asked, reason or "the system failed without a reason")
             else:
                 rows[answer.clip] = _keep(task, asked, answer)
@@ -203,12 +195,7 @@ def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[s
         }
     else:
         rows = {clip: row.model_copy(update={"timings": {}}) for clip, row in rows.items()}
-    return rows, _neutral(why, folder)
-
-
-def _neutral(text: str, folder: str) -> str:
-    """``text`` without the folder of copies, whose name is another one each time."""
-    return text.replace(f"{folder}/", "") if folder else text
+    return rows, neutral(why, folder)
 
 
 def _keep(task: Task, wanted: Wanted, dub: Dub) -> DubRow:

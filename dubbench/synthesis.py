@@ -17,6 +17,7 @@ from dubbench.dubbing import Task, Wanted, failed, work
 from dubbench.engine import Crash, each
 from dubbench.identity import digest
 from dubbench.journal import Journal
+from dubbench.staging import STAGE
 from dubbench.store import DubRow, SystemEntry
 
 GIVE_UP = 3
@@ -64,7 +65,7 @@ def synthesise(
     def patience(task: Task) -> float:
         return timeout * max(1, len(task.wanted))
 
-    with tempfile.TemporaryDirectory(prefix=f"{_STAGE}{os.getpid()}-", ignore_cleanup_errors=True) as stage:
+    with tempfile.TemporaryDirectory(prefix=f"{STAGE}{os.getpid()}-", ignore_cleanup_errors=True) as stage:
         _sweep(Path(stage).parent)
 
         def tasks() -> Iterator[Task]:
@@ -101,16 +102,13 @@ def synthesise(
         keep([failed(label, w, given_up) for w in wanted if w.request.clip not in answered])
 
 
-_STAGE = "dubbench-requests-"
-
-
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left for longer than an hour."""
-    for old in folder.glob(f"{_STAGE}*"):
+    for old in folder.glob(f"{STAGE}*"):
         with suppress(OSError, ValueError):
             if time.time() - old.stat().st_mtime < 3600:
                 continue
             try:
-                os.kill(int(old.name.removeprefix(_STAGE).split("-")[0]), 0)
+                os.kill(int(old.name.removeprefix(STAGE).split("-")[0]), 0)
             except ProcessLookupError:
                 shutil.rmtree(old, ignore_errors=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from dubbench.errors import DubbenchError, one_line
 from dubbench.media import probe
 from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import System, SystemBase
+from dubbench.staging import neutral, staged
+from dubbench.system import Expects, System, SystemBase
 
 VERSION = "1"
 """Raised whenever another video would be shown, or another length told."""
@@ -19,7 +20,8 @@ class WrongVideo(SystemBase):
     """A system that is shown another clip of the same speaker instead of the one to dub.
 
     Text, reference and seed stay the clip's own; picture, length and frame rate are the other's. It is a control
-    because the other clip comes with the ground truth; the inner system gets no ground truth unless it is one too.
+    because the other clip comes with the ground truth; the inner system gets no ground truth unless it is one too, and
+    else, as on its own, copies of its files from which no path leads to the run.
 
     Args:
         inner: the system to mislead (in a spec: ``wrong-video(SYSTEM)``).
@@ -44,6 +46,11 @@ class WrongVideo(SystemBase):
         """Load the inner system."""
         self.inner.load(device)
 
+    def expects(self, clips: Sequence[str]) -> None:
+        """Tell the inner system, if it wants to know."""
+        if isinstance(self.inner, Expects):
+            self.inner.expects(clips)
+
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
         """The inner system's answers to the misleading requests; clips without another video fail."""
         misleading = []
@@ -53,7 +60,17 @@ class WrongVideo(SystemBase):
             except DubbenchError as error:
                 yield Failure(request.clip, one_line(error))
         if misleading:
-            yield from self.inner.dub(misleading)
+            yield from self.inner.dub(misleading) if self.inner.info.privileged else self._staged(misleading)
+
+    def _staged(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
+        with staged(requests) as (copies, folder):
+            try:
+                for answer in self.inner.dub(copies):
+                    if isinstance(answer, Failure):
+                        answer = replace(answer, reason=neutral(answer.reason, folder))
+                    yield answer
+            except Exception as error:
+                raise DubbenchError(neutral(one_line(error), folder)) from error
 
     def _misled(self, request: DubRequest) -> DubRequest:
         other = request.truth.other_video if request.truth is not None else None

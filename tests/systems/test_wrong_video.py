@@ -1,22 +1,25 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from dub_requests import request
+from dub_requests import made_up, request
 
 from dubbench.errors import DubbenchError
+from dubbench.media import write_wav
 from dubbench.registry import make_system, parse_spec
 from dubbench.request import Dub, Failure, Truth
-from dubbench.system import SystemBase, SystemInfo
+from dubbench.system import Expects, SystemBase, SystemInfo
 from dubbench.systems.wrong_video import WrongVideo
 
 
 class Witness(SystemBase):
-    """Keeps what it was asked."""
+    """Keeps what it was asked, and answers as told."""
 
-    def __init__(self, kind="model"):
+    def __init__(self, kind="model", answer=lambda request: Dub(request.clip, np.zeros(10, np.float32), 16000)):
+        self.answer = answer
         self.info = SystemInfo(name="witness", kind=kind, settings={"nfe": 4}, licence="MIT", conditioned_on=("x",))
-        self.seen, self.state = [], []
+        self.seen, self.bytes, self.state = [], [], []
 
     def load(self, device):
         self.state.append(device)
@@ -27,7 +30,8 @@ class Witness(SystemBase):
     def dub(self, requests):
         for asked in requests:
             self.seen.append(asked)
-            yield Dub(asked.clip, np.zeros(10, np.float32), 16000)
+            self.bytes.append((asked.video.read_bytes(), asked.reference.read_bytes()))
+            yield self.answer(asked)
 
 
 @pytest.fixture
@@ -54,8 +58,46 @@ def test_the_inner_system_sees_the_other_video_and_no_truth(asked):
     (answer,) = wrong.dub([asked])
     wrong.close()
     assert answer.clip == asked.clip and inner.state == ["cpu", "closed"]
-    expected = replace(asked, video=asked.truth.other_video, duration=1.0, fps=20.0, truth=None)
-    assert inner.seen == [expected]
+    (seen,) = inner.seen
+    expected = replace(asked, video=seen.video, reference=seen.reference, duration=1.0, fps=20.0, truth=None)
+    assert seen == expected
+    assert inner.bytes == [(asked.truth.other_video.read_bytes(), asked.reference.read_bytes())]
+
+
+def test_nothing_leads_the_inner_system_to_the_run(asked, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "plugin_pkg")
+    from dubbench_example.systems import trail
+
+    for name in ("truth.wav", "other.mkv"):  # beside them lies what a run holds
+        assert (asked.reference.parent / name).exists()
+    found = []
+
+    def look(request):
+        found.append((trail(request), request.video))
+        return Failure(request.clip, f"no lips in {request.video}")
+
+    (answer,) = WrongVideo(Witness(answer=look)).dub([asked])
+    assert answer == Failure(asked.clip, "no lips in 0/video.mkv")
+    ((clues, video),) = found
+    assert clues == [] and not video.parent.parent.exists()
+
+    def stumble(request):
+        raise ValueError(f"cannot open {request.reference}")
+
+    with pytest.raises(DubbenchError, match=r"^ValueError: cannot open 0/reference\.wav$"):
+        list(WrongVideo(Witness(answer=stumble)).dub([asked]))
+    list(WrongVideo(Witness("control", look)).dub([asked]))
+    assert found[-1][0]  # a control may see all that
+
+
+def test_the_inner_system_is_told_all_clips(tmp_path):
+    write_wav(tmp_path / "a.wav", made_up(0.5), 16000)
+    wrong = make_system(parse_spec(f"wrong-video(precomputed({tmp_path}))"))
+    assert isinstance(wrong, Expects)
+    wrong.expects(["s1-a", "s2-a"])
+    with pytest.raises(DubbenchError, match="both clips s1-a and s2-a"):
+        wrong.inner.find("s1-a")
+    WrongVideo(Witness()).expects(["s1-a"])  # who does not want to know is not told
 
 
 def test_a_control_keeps_its_truth(asked):
