@@ -9,6 +9,7 @@ distance between the outer corners of the eyes (about 9 cm).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from dubbench.errors import DubbenchError
 
 Floats = NDArray[np.float32]
+Reals = TypeVar("Reals", NDArray[np.float32], NDArray[np.float64])
 
 # Indices into the mesh.
 _RIGID = [33, 133, 362, 263, 168, 6, 197, 195]  # outer and inner corners of the right and the left eye, nose bridge
@@ -118,12 +120,23 @@ def fill_gaps(values: Floats, found: NDArray[np.bool_]) -> Floats:
     if found.all():
         return values
     known = np.flatnonzero(found)
-    at = np.interp(np.arange(len(found)), known, np.arange(len(known)))
+    return rows_at(values[known], np.interp(np.arange(len(found)), known, np.arange(len(known))))
+
+
+def at_25(features: Reals, fps: float, count: int) -> Reals:
+    """(F, D) at ``fps`` to (count, D) at 25 Hz, linear in time; the last value is held."""
+    if len(features) == count and abs(fps - 25) < 0.01:
+        return features
+    return rows_at(features, np.arange(count) / 25 * fps)
+
+
+def rows_at(values: Reals, at: NDArray[np.float64]) -> Reals:
+    """(F, ...) read at places (N,) between its rows, linear and in its own precision; the last row is held."""
+    at = np.minimum(at, len(values) - 1)
     low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(known) - 1)
-    share = (at - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
-    kept = values[known]
-    return np.asarray(kept[low] * (1 - share) + kept[high] * share, np.float32)
+    high = np.minimum(low + 1, len(values) - 1)
+    share = (at - low).reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
+    return np.asarray(values[low] * (1 - share) + values[high] * share, values.dtype)
 
 
 def normalise(track: LandmarkTrack) -> Normalised:

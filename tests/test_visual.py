@@ -78,6 +78,14 @@ def test_gaps_are_interpolated_and_ends_held():
     np.testing.assert_allclose(visual.fill_gaps(values, found)[:, 0], [2, 2, 3, 4, 5, 5])
 
 
+def test_other_rates_become_25_hz():
+    x = np.linspace(0, 1, 61, dtype=np.float32)[:, None]  # 2 s at 30 fps
+    y = visual.at_25(x, 30.0, 50)
+    np.testing.assert_allclose(y[:, 0], np.arange(50) / 25 / 2, atol=1e-6)
+    assert visual.at_25(x, 25.0, 61) is x
+    assert visual.at_25(x[:1], 10.0, 3).tolist() == [[0.0]] * 3
+
+
 @given(arrays(np.float64, st.integers(1, 12), elements=st.floats(-5, 5).map(lambda x: round(x, 1))))
 def test_heaviest_run_is_the_best_of_all_runs(weights):
     start, end = visual.heaviest_run(weights)

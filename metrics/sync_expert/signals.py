@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.mel import mel_bank
+from dubbench.visual import at_25
 
 Floats = NDArray[np.float32]
 
@@ -86,14 +87,10 @@ def lip_input(lips: NDArray[np.floating]) -> Floats:
 
 def interpolated(features: NDArray[np.floating], fps: float) -> Floats:
     """(F, D) at ``fps`` to (round(F / fps * 25), D) at 25 Hz, linear in time; the last value is held."""
-    count = max(1, round(len(features) / fps * FPS))
     if abs(fps - FPS) < 0.01:
         return np.asarray(features, np.float32)
-    at = np.minimum(np.arange(count) / FPS * fps, len(features) - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(features) - 1)
-    share = (at - low)[:, None]
-    return np.asarray(features[low] * (1 - share) + features[high] * share, np.float32)
+    count = max(1, round(len(features) / fps * FPS))
+    return np.asarray(at_25(np.asarray(features, np.float64), fps, count), np.float32)
 
 
 class Mel(NamedTuple):

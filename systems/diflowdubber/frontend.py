@@ -50,7 +50,7 @@ def visual_features(video: Path, longest: float) -> Visual:
         DubbenchError: unreadable, too long, no face, or mediapipe is not installed.
     """
     from dubbench.media import probe, read_frames
-    from dubbench.visual import face_features, landmarks, lip_features
+    from dubbench.visual import at_25, face_features, landmarks, lip_features
 
     about = probe(video)
     check_duration(about.duration, longest, video)
@@ -68,17 +68,6 @@ def check_duration(seconds: float, longest: float, where: Path) -> None:
         raise DubbenchError(
             f"{where}: {seconds:.1f} s are more than the model's limit of {longest:.1f} s; cut it into shorter clips"
         )
-
-
-def at_25(features: Floats, fps: float, count: int) -> Floats:
-    """(F, D) at ``fps`` to (count, D) at 25 Hz, linear in time; the last value is held."""
-    if len(features) == count and abs(fps - FRAMES) < 0.01:
-        return features
-    at = np.minimum(np.arange(count) / FRAMES * fps, len(features) - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(features) - 1)
-    share = (at - low).astype(np.float32)[:, None]
-    return np.asarray(features[low] * (1 - share) + features[high] * share, np.float32)
 
 
 def read_features(path: Path, frames: int | None = None) -> Floats:

@@ -7,15 +7,7 @@ import pytest
 from synthetic_codec import FakeCodec
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.frontend import at_25, find_features, read_features, visual_features, voice_of
-
-
-def test_other_rates_become_25_hz():
-    x = np.linspace(0, 1, 61, dtype=np.float32)[:, None]  # 2 s at 30 fps
-    y = at_25(x, 30.0, 50)
-    np.testing.assert_allclose(y[:, 0], np.arange(50) / 25 / 2, atol=1e-6)
-    assert at_25(x, 25.0, 61) is x
-    assert at_25(x[:1], 10.0, 3).tolist() == [[0.0]] * 3
+from dubbench.systems.diflowdubber.frontend import find_features, read_features, visual_features, voice_of
 
 
 def test_npy_features_are_found_by_their_names(tmp_path):
