@@ -8,6 +8,9 @@ from dubbench.assets import Asset, asset, assets, have
 from dubbench.errors import DubbenchError
 from dubbench.registry import assets_of, names, profiles_of
 
+OPTIONAL = "optional: "
+"""How the state of a part begins that is missing, and that the default run does without."""
+
 
 def users() -> dict[str, list[str]]:
     """Weight -> the metrics that load it."""
@@ -48,7 +51,7 @@ def examine_assets() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for metric in names("metrics"):
         if items := lacking(metric):
-            state = f"lacks weights: {', '.join(item.name for item in items)}"
+            state = f"{OPTIONAL}lacks weights: {', '.join(item.name for item in items)}"
             rows.append({"part": f"metric {metric}", "state": state, "remedy": command(items)})
     return rows
 

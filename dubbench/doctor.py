@@ -6,6 +6,7 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from typing import Any
 
+from dubbench.assets_doctor import OPTIONAL, examine_assets, lacking
 from dubbench.errors import DubbenchError, one_line
 from dubbench.patience import within
 from dubbench.registry import factory, make_metric, names, origin
@@ -17,21 +18,21 @@ _EXTRA = re.compile(r"extra\s*==\s*[\"']([\w-]+)[\"']")
 _REMEDY = re.compile(r"pip install '[^']+'|dubbench assets fetch [^,;()]+|dubbench data download \w+")
 UNSHOWN = ("all", "dev")
 """Extras that only name others, or are for work on dubbench itself."""
+FOR_WEIGHTS = ("whisper",)
+"""Extras whose packages serve downloaded weights alone."""
 
 
 def examine() -> list[Row]:
-    """One row a part: ``ok``, or what is missing and the command that brings it."""
-    from dubbench.assets_doctor import examine_assets, lacking
+    """One row a part: ``ok``, or what is missing and the command that brings it.
 
+    What only metrics with downloaded weights need is `OPTIONAL`: the profile ``offline`` and every system do without.
+    """
     rows: list[Row] = []
     for extra in extras():
         absent = missing(extra)
+        what = f"{OPTIONAL if extra in FOR_WEIGHTS else ''}missing: {', '.join(absent)}"
         rows.append(
-            _row(
-                f"extra {extra}",
-                f"missing: {', '.join(absent)}" if absent else "",
-                f"pip install 'dubbench[{extra}]'" if absent else "",
-            )
+            _row(f"extra {extra}", what if absent else "", f"pip install 'dubbench[{extra}]'" if absent else "")
         )
     rows += examine_assets()
     for name in (n for n in names("metrics") if not lacking(n)):
@@ -43,6 +44,11 @@ def examine() -> list[Row]:
         except DubbenchError as error:
             rows.append(_row(f"system {name}", str(error), _remedy(str(error), "systems", name)))
     return rows
+
+
+def healthy(rows: list[Row], strict: bool = False) -> bool:
+    """Whether all works; what is optional may be missing, unless ``strict``."""
+    return all(row["state"] == "ok" or (row["state"].startswith(OPTIONAL) and not strict) for row in rows)
 
 
 def _metric(name: str) -> Row:

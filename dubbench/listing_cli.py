@@ -26,10 +26,17 @@ def metrics(
     answer(show_metric(name) if name else list_metrics(), json)
 
 
-def doctor(json: JsonOption = False) -> None:
-    """Say what works here, what is missing, and the command that brings it."""
-    from dubbench.doctor import examine
+def doctor(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for what is optional, too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say what works here, what is missing, and the command that brings it.
+
+    Exit 1 if something is missing or broken; what is marked optional (weights to download, and packages for them alone)
+    may be missing.
+    """
+    from dubbench.doctor import examine, healthy
 
     rows = examine()
     answer(rows, json)
-    raise typer.Exit(0 if all(row["state"] == "ok" for row in rows) else 1)
+    raise typer.Exit(0 if healthy(rows, strict) else 1)

@@ -116,7 +116,7 @@ def test_a_profile_brings_what_its_metrics_load(run: Run, monkeypatch: pytest.Mo
     assert examine_assets() == [
         {
             "part": "metric two",
-            "state": "lacks weights: limited, pickled",
+            "state": "optional: lacks weights: limited, pickled",
             "remedy": "dubbench assets fetch limited pickled --convert",
         }
     ]
@@ -128,5 +128,5 @@ def test_doctor_says_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("dubbench.doctor.names", lambda group: ["one"] if group == "metrics" else [])
     rows = [row for row in examine() if row["part"].startswith("metric")]
     assert rows == [
-        {"part": "metric one", "state": "lacks weights: free", "remedy": "dubbench assets fetch free"},
+        {"part": "metric one", "state": "optional: lacks weights: free", "remedy": "dubbench assets fetch free"},
     ]

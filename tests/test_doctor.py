@@ -6,9 +6,10 @@ import sys
 
 import pytest
 from commands import Command
+from typer import Exit
 
-from dubbench import doctor
-from dubbench.doctor import examine, extras, missing
+from dubbench import doctor, listing_cli
+from dubbench.doctor import examine, extras, healthy, missing
 from dubbench.errors import DubbenchError
 from dubbench.listing import show_system
 from dubbench.metrics import secs
@@ -42,6 +43,29 @@ def test_extras_are_the_packages(without: list[str]) -> None:
     assert "mediapipe" not in missing("toon")
 
 
+def test_weights_are_optional_until_one_is_strict(without: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "names", lambda group: ["duration"] if group == "metrics" else ["delay"])
+    lacks = {"part": "metric lse", "state": "optional: lacks weights: syncnet-v2", "remedy": "dubbench assets fetch"}
+    monkeypatch.setattr(doctor, "examine_assets", lambda: [lacks])
+    assert healthy(examine())
+    assert not healthy(examine(), strict=True)
+    without.append("faster-whisper")  # serves weights alone
+    assert {"part": "extra whisper", "state": "optional: missing: faster-whisper"}.items() <= examine()[3].items()
+    assert healthy(examine())
+    without.append("jiwer")  # wer-grammar's too
+    assert not healthy(examine())
+
+
+def test_the_exit_code_is_what_help_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"part": "metric lse", "state": "optional: lacks weights: syncnet-v2", "remedy": "…"}]
+    monkeypatch.setattr(doctor, "examine", lambda: rows)
+    for state, strict, code in (("ok", True, 0), ("optional: x", False, 0), ("optional: x", True, 1), ("x", False, 1)):
+        rows[0]["state"] = state
+        with pytest.raises(Exit) as caught:
+            listing_cli.doctor(strict, json=True)
+        assert caught.value.exit_code == code
+
+
 def test_a_metric_that_cannot_load_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "names", lambda group: ["secs"] if group == "metrics" else ["espeak-meanspan"])
     monkeypatch.setitem(sys.modules, "resemblyzer", None)
@@ -62,7 +86,7 @@ def test_doctor_finds_broken_plugins(dubbench: Command) -> None:
     broken = rows["system example-bad-import"]
     assert "this plugin raises on import" in broken["state"]
     assert broken["remedy"] == "see the documentation of the package dubbench-example"
-    assert done.returncode == 1
+    assert done.returncode == 1  # for the broken plugins
     assert all(row["remedy"] for row in rows.values() if row["state"] != "ok")
     assert rows["metric pitch"]["state"] == "ok"
     assert rows["metric example-level"]["state"] == "ok"
