@@ -52,10 +52,12 @@ def roots_of(values: list[str] | None, *datasets: str) -> dict[str, Path]:
     """``--root DIR`` of the one data set there is, ``--root NAME=DIR`` of one of several.
 
     Raises:
-        DubbenchError: no name where there are several data sets, the name of another one, or two folders for one.
+        DubbenchError: no data set at all, no name where there are several, the name of another, or two folders for one.
     """
     roots: dict[str, Path] = {}
     for value in values or []:
+        if not datasets:
+            raise DubbenchError(f"--root {value}: no data set is used here")
         name, mark, folder = value.partition("=")
         if not mark or (name not in datasets and Path(value).is_dir()):
             name, folder = "", value

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dubbench.errors import DubbenchError
+from dubbench.options import roots_of
 
 train_app = typer.Typer(
     help="Train DiFlowDubber (features, tts, dub, release) or the sync expert (sync).", no_args_is_help=True
@@ -76,7 +77,7 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
     from dubbench.systems.diflowdubber.config import configuration
     from dubbench.systems.diflowdubber.training.loop import Settings
     from dubbench.systems.diflowdubber.training.run import Job, Machine, estimate, train
-    from dubbench.train_jobs import features_of, roots_of
+    from dubbench.train_jobs import features_of
 
     o = options
     config = configuration(o["config"], o.get("ablation", ""))
@@ -86,7 +87,7 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
         config = replace(config, distill=False)
     caches = list(o["features"] or [])
     for name in o["dataset"] or []:
-        roots = roots_of(o["root"], o["dataset"])
+        roots = roots_of(o["root"], *dict.fromkeys(o["dataset"]))
         caches.append(features_of(name, roots, o["split"], o["codec"], o["workers"]))
     if not caches:
         raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
@@ -264,9 +265,10 @@ def fit(
     seed: Annotated[int, typer.Option(help="Of k-means.")] = 0,
 ) -> None:
     """Fit the codec 'world' on recordings: data sets (less their validation clips), or folders of sound."""
-    from dubbench.train_jobs import fit_codec, recordings, roots_of
+    from dubbench.train_jobs import fit_codec, recordings
 
-    paths = recordings(dataset or [], roots_of(root, dataset or []), split, speech or [], limit, hold_out)
+    roots = roots_of(root, *dict.fromkeys(dataset or []))
+    paths = recordings(dataset or [], roots, split, speech or [], limit, hold_out)
     codec, problems = fit_codec(paths, seed)
     codec.meta["datasets"] = sorted([*(dataset or []), *(folder.name for folder in speech or [])])
     codec.save(out)

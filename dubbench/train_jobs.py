@@ -18,19 +18,7 @@ from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.features import hold_out
 from dubbench.systems.diflowdubber.making import Recipe, Source, dataset_sources, make_cache
 
-__all__ = ["features_of", "fit_codec", "make_features", "open_dataset", "recordings", "roots_of", "sources_of"]
-
-
-def roots_of(values: list[str] | None, names: list[str]) -> dict[str, Path]:
-    """``--root DIR`` of the first data set, ``--root NAME=DIR`` of that one."""
-    roots: dict[str, Path] = {}
-    for value in values or []:
-        name, mark, folder = value.partition("=")
-        if mark and name in names:
-            roots[name] = Path(folder).expanduser()
-        elif names:
-            roots[names[0]] = Path(value).expanduser()
-    return roots
+__all__ = ["features_of", "fit_codec", "make_features", "open_dataset", "recordings", "sources_of"]
 
 
 def sources_of(

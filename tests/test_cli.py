@@ -64,6 +64,8 @@ def test_roots() -> None:
         roots_of(["gird=DIR"], "chem", "grid")
     with pytest.raises(DubbenchError, match="two folders for grid"):
         roots_of(["A", "grid=B"], "grid")
+    with pytest.raises(DubbenchError, match="--root DIR: no data set is used here"):
+        roots_of(["DIR"])
 
 
 def test_a_folder_with_an_equals_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

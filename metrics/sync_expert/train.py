@@ -85,17 +85,18 @@ def sources_of(
     """What the command line's options mean; features of ``datasets`` are made if they are not there.
 
     Args:
-        roots: ``DIR`` of the first data set, or ``NAME=DIR``.
+        roots: ``DIR`` of the one data set there is, or ``NAME=DIR``.
         speakers: ``NAME=S1,S2``.
 
     Raises:
-        DubbenchError: neither features nor data sets, or speakers of a data set that is not read.
+        DubbenchError: neither features nor data sets, or a root or speakers of a data set that is not read.
     """
+    from dubbench.options import roots_of
     from dubbench.systems.diflowdubber.features import Cache
-    from dubbench.train_jobs import features_of, roots_of
+    from dubbench.train_jobs import features_of
 
     names = [Cache.load(path).info.dataset for path in features]
-    found = roots_of(list(roots), [*names, *datasets])
+    found = roots_of(list(roots), *dict.fromkeys([*names, *datasets]))
     caches = [*features, *(features_of(name, found, split, "world", workers) for name in datasets)]
     if not caches:
         raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
