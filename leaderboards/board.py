@@ -12,6 +12,7 @@ from pathlib import Path
 from dubbench.errors import DubbenchError
 from dubbench.journal import write_text
 from dubbench.leaderboards import markdown
+from dubbench.leaderboards.caveats import between
 from dubbench.leaderboards.data import data, place_media, script_json
 from dubbench.leaderboards.examples import LIMIT, Example, choose, examples
 from dubbench.leaderboards.matrix import broken, matrix_of
@@ -52,7 +53,8 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: S
     if not runs:
         raise DubbenchError("no runs to make a board of; give at least one run folder")
     parts = [_part(sheet) for sheet in sheets(runs)]
-    notes = comparability(parts)
+    tables = [(name, p.sheet, p.cells, p.hidden) for name, p in zip(names(parts), parts, strict=True)]
+    notes = [*between(tables), *comparability(parts)]
     write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells, p.hidden) for p in parts))))
     write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler, p.hidden) for p in parts))))
     write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet) for p in parts))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dubbench.leaderboards.caveats import floor, within
 from dubbench.leaderboards.failures import rejected
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
@@ -72,6 +73,7 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
                 f"> **{cell_text(column)} is not shown, here or in the other tables: it fails its own declaration.** "
                 f"{cell_text(why)}\n"
             )
+        lines += [f"> **{cell_text(line)}**\n" for line in within(sheet, cells, hidden)]
         lines += [f"{sheet.count} clips. Class {code_text(sheet.manifest.comparability)}. {intervals_note(sampler)}"]
         lost = rejected(sheet)
         if lost:
@@ -103,7 +105,9 @@ def _table(
     header = ["system"]
     for m in columns:
         name = f"{cell_text(m.column.name)} {ARROW[m.column.direction]}".strip()
-        name += f" ({m.column.unit})" if m.column.unit else ""
+        start = floor(sheet, cells, m)
+        more = ", ".join([*([m.column.unit] if m.column.unit else []), *([f"floor {start}"] if start else [])])
+        name += f" ({more})" if more else ""
         header.append(f"{name}, n {sheet.common(m).sum()}" if common else name)
     rows = []
     for label in labels:

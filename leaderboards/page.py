@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dubbench.leaderboards.caveats import FLOOR, floor, within
 from dubbench.leaderboards.failures import failures, rejected
 from dubbench.leaderboards.markdown import ARROW, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
@@ -47,8 +48,9 @@ def view(part: Part, ident: str, name: str) -> View:
         "facts": _facts(part),
         "notes": [*dict.fromkeys(note for run in sheet.runs for note in run.manifest.notes), *sheet.notes],
         "intervals": intervals_note(part.sampler),
+        "caveats": within(sheet, part.cells, part.hidden),
         "hidden": [{"column": column, "why": why} for (_, column), why in part.hidden.items()],
-        "columns": [_column(m) for m in measures],
+        "columns": [_column(m, floor(sheet, part.cells, m)) for m in measures],
         "ranking": _rows(part, _order(part, part.cells), part.cells, sheet.ranking),
         "common": None if sheet.alike(measures) else _rows(part, _order(part, part.common), part.common, sheet.ranking),
         "commons": [int(sheet.common(m).sum()) for m in measures],
@@ -117,15 +119,18 @@ def _distinct(items: Iterator[Mapping[str, str]]) -> list[Mapping[str, str]]:
     return list({json.dumps(dict(item), sort_keys=True): item for item in items}.values())
 
 
-def _column(m: Measure) -> View:
+def _column(m: Measure, floor: str) -> View:
     c, info = m.column, m.info
     settings = [f"{k} = {v}" for k, v in info.settings.items()]
     weights = [f"weights {k} {v[:12]}" for k, v in info.weights.items()]
     way = {"up": "higher is better", "down": "lower is better", "none": "reported, not ranked"}[c.direction]
     tip = [m.signature, info.summary, f"{way}; needs {', '.join(sorted(info.needs)) or 'nothing else'}"]
+    if floor:
+        tip.append(f"floor {floor}: {FLOOR}, another sentence in the same voice")
     return {
         "name": c.name,
         "unit": c.unit,
+        "floor": floor,
         "arrow": ARROW[c.direction],
         "direction": c.direction,
         "extra": not c.headline,
