@@ -114,6 +114,8 @@ def test_the_score_and_its_floor(metric: EmoSIM) -> None:
     assert metric.score(item(a, a)) == {"emo_sim": 1.0}
     stats = metric.score(item(a, b, c))
     assert stats == {"emo_sim": pytest.approx(cosine(ea, eb)), "emo_floor": pytest.approx(cosine(eb, ec))}
+    # The control another_clip dubs with the prompt of Setting 2.0: its score is the floor.
+    assert metric.score(item(c, b, c))["emo_sim"] == pytest.approx(stats["emo_floor"])  # type: ignore[index]
     # In Setting 1.0 the prompt is the ground truth itself, and says nothing of a floor.
     assert set(metric.score(item(a, b, b.copy()))) == {"emo_sim"}  # type: ignore[arg-type]
     assert metric.score(item(0.25 * a, a)) == {"emo_sim": pytest.approx(1.0, abs=1e-4)}
