@@ -27,7 +27,7 @@ from dubbench import sphinx
 from dubbench.clip import Clip
 from dubbench.datasets import grid_grammar
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
+from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.provenance import versions
 
 SLOTS: dict[str, tuple[str, ...]] = {name: tuple(words.values()) for name, words in grid_grammar.SLOTS.items()}
@@ -127,6 +127,28 @@ def _statistics(errors: WordErrors) -> dict[str, float]:
     }
 
 
+def percent_column(
+    name: str,
+    aggregate: Ratio | Mean,
+    expects: dict[str, Effect],
+    digits: int = 2,
+    tolerance: float = 3.0,
+    headline: bool = True,
+) -> Column:
+    """A column of errors, in percent."""
+    return Column(
+        name=name,
+        direction="down",
+        aggregate=aggregate,
+        unit="%",
+        scale=100.0,
+        digits=digits,
+        tolerance=tolerance,
+        headline=headline,
+        expects=expects,
+    )
+
+
 def _column(name: str, numerator: str, denominator: str, tolerance: float) -> Column:
     expects: dict[str, Effect] = {
         "delay": "invariant",
@@ -137,19 +159,10 @@ def _column(name: str, numerator: str, denominator: str, tolerance: float) -> Co
         "gain(db=-12)": "invariant",
         "noisy(snr=10)": "worse",
     }
-    if numerator == "errors":
+    headline = numerator == "errors"
+    if headline:
         expects["warp(ms=100)"] = "invariant"  # what comes too late is still said
-    return Column(
-        name=name,
-        direction="down",
-        aggregate=Ratio(numerator=numerator, denominator=denominator),
-        unit="%",
-        scale=100.0,
-        digits=1,
-        tolerance=tolerance,
-        headline=numerator == "errors",
-        expects=expects,
-    )
+    return percent_column(name, Ratio(numerator=numerator, denominator=denominator), expects, 1, tolerance, headline)
 
 
 class WERGrammar(MetricBase):

@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.assets import asset_digest
 from dubbench.clip import Clip
 from dubbench.errors import require
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.metric import Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.normalise import styledubber, styledubber_settings
-from dubbench.metrics.wer import count_errors
-from dubbench.metrics.wer_whisper import RATE, Recogniser, as_settings, empty_column
+from dubbench.metrics.wer import count_errors, percent_column
+from dubbench.metrics.wer_whisper import EMPTY, RATE, Recogniser, as_settings, open_openai
 from dubbench.provenance import versions
 
 OPTIONS: dict[str, Any] = {
@@ -55,17 +55,8 @@ class LegacyWER(MetricBase):
     assets: ClassVar[tuple[str, ...]] = ("whisper-large-v3",)
     name = "wer-legacy"
     columns = (
-        Column(
-            name="WER",
-            direction="down",
-            aggregate=Mean(value="rate"),
-            unit="%",
-            scale=100.0,
-            digits=2,
-            tolerance=3.0,
-            expects={"another_clip": "worse", "shuffled": "worse"},
-        ),
-        empty_column(),
+        percent_column("WER", Mean(value="rate"), {"another_clip": "worse", "shuffled": "worse"}),
+        EMPTY,
     )
 
     def __init__(self) -> None:
@@ -97,11 +88,7 @@ class LegacyWER(MetricBase):
     def load(self, device: str) -> None:
         """Load the model onto ``device``."""
         require("jiwer", "metrics", "WER")
-        require("torch", "metrics", "WER")
-        require("safetensors", "metrics", "WER")
-        from dubbench.metrics.models.whisper import load_openai
-
-        self._recogniser = load_openai(asset_path(self.assets[0]), device)
+        self._recogniser = open_openai(self.assets[0], device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """``rate``, lacking where nothing is recognised, and ``empty``. Unscored where the text has no word."""

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from dubbench.assets import asset_digest, asset_path
 from dubbench.clip import Clip
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
+from dubbench.metric import Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
 from dubbench.metrics.normalise import any_word, english, english_settings
-from dubbench.metrics.wer import count_errors
+from dubbench.metrics.wer import count_errors, percent_column
 from dubbench.provenance import versions
 
 RATE = 16000
@@ -96,45 +96,27 @@ EXPECTS: dict[str, Effect] = {
 """Not among them: noise at 10 dB, which a large Whisper may hear through, and what a delay does to timestamps."""
 
 
-def empty_column() -> Column:
-    """``WER-empty``: share of dubs without a recognised word, in percent."""
-    return Column(
-        name="WER-empty",
-        direction="down",
-        aggregate=Mean(value="empty"),
-        unit="%",
-        scale=100.0,
-        digits=1,
-        tolerance=5.0,
-        headline=False,
-        expects={"silence": "worse"},
-    )
-
+EMPTY = percent_column("WER-empty", Mean(value="empty"), {"silence": "worse"}, 1, 5.0, headline=False)
+"""Share of dubs without a recognised word."""
 
 COLUMNS = (
-    Column(
-        name="WER",
-        direction="down",
-        aggregate=Ratio(numerator="errors", denominator="words"),
-        unit="%",
-        scale=100.0,
-        digits=2,
-        tolerance=3.0,
-        expects=EXPECTS,
-    ),
-    Column(
-        name="WER-macro",
-        direction="down",
-        aggregate=Mean(value="rate"),
-        unit="%",
-        scale=100.0,
-        digits=2,
-        tolerance=3.0,
-        headline=False,
-        expects=EXPECTS,
-    ),
-    empty_column(),
+    percent_column("WER", Ratio(numerator="errors", denominator="words"), EXPECTS),
+    percent_column("WER-macro", Mean(value="rate"), EXPECTS, headline=False),
+    EMPTY,
 )
+
+
+def open_openai(asset: str, device: str) -> Recogniser:
+    """Whisper in OpenAI's package, with the fetched weights of ``asset`` (converted to safetensors).
+
+    Raises:
+        DubbenchError: they or a package are not here.
+    """
+    require("torch", "metrics", "WER")
+    require("safetensors", "metrics", "WER")
+    from dubbench.metrics.models.whisper import load_openai
+
+    return load_openai(asset_path(asset), device)
 
 
 class WhisperWER(MetricBase):
@@ -211,12 +193,8 @@ class WER(WhisperWER):
         self.info = _info("wer", "wer/openai-whisper/large-v3", self.assets[0], package, self.options)
 
     def open(self, device: str) -> Recogniser:
-        """The model from OpenAI's weights, converted to safetensors."""
-        require("torch", "metrics", "WER")
-        require("safetensors", "metrics", "WER")
-        from dubbench.metrics.models.whisper import load_openai
-
-        return load_openai(asset_path(self.assets[0]), device)
+        """The model from OpenAI's weights."""
+        return open_openai(self.assets[0], device)
 
 
 class WERFaster(WhisperWER):
