@@ -10,8 +10,8 @@ can only be cosines of embeddings, and of the ``base`` model, as that of ``plus-
 takes ``base``, and ``emo-sim-plus`` the other. They are never mixed.
 
 The cosine of ``base`` hardly falls below 0.9 between any two clips. Where it starts is the Emo-SIM of the control
-``another_clip``: the set's clips in pairs, each ground truth against another sentence of its speaker, drawn by a hash of
-the clip's id. Boards print it in the column's heading as the floor. ``Emo-SIM-floor`` needs no control where the prompt
+``another_clip``: the set's clips in pairs, each ground truth against another sentence of its speaker, drawn by a hash
+of the clip's id. Boards print it in the heading as the floor. ``Emo-SIM-floor`` needs no control where the prompt
 is another utterance than the ground truth: it is the ground truth against the prompt, which in Setting 2.0 is the very
 clip that ``another_clip`` takes (there cut or filled to the video's length), and in Setting 3.0 another voice.
 """
