@@ -29,6 +29,9 @@ RATE = 16000
 RESAMPLER = "HQ"
 """soxr's quality."""
 
+AGAIN = "get or make it again"
+"""What to do about a file that is no good."""
+
 _SOUND_FILES = {".wav", ".flac", ".ogg", ".aiff", ".aif"}
 
 
@@ -84,18 +87,20 @@ def as_mono(samples: NDArray[Any], where: str) -> NDArray[np.float32]:
         MediaError: nothing in it, more than two axes, or NaN or Inf samples.
     """
     x = np.asarray(samples)
-    if x.ndim not in (1, 2) or x.size == 0:
-        raise MediaError(f"{where}: no samples (shape {x.shape}); expected (T,) or (T, channels)")
+    if x.size == 0:
+        raise MediaError(f"{where}: no samples; {AGAIN}")
+    if x.ndim not in (1, 2):
+        raise MediaError(f"{where}: samples of shape {x.shape}; give (T,) or (T, channels)")
     if np.issubdtype(x.dtype, np.integer):
         x = x.astype(np.float64) / -float(np.iinfo(x.dtype).min)
     elif not np.issubdtype(x.dtype, np.floating):
-        raise MediaError(f"{where}: samples of type {x.dtype}; expected floats in [-1, 1] or integers")
+        raise MediaError(f"{where}: samples of type {x.dtype}; give floats in [-1, 1] or integers")
     if x.ndim == 2:
         x = x.mean(axis=1)
     x = np.ascontiguousarray(x, dtype=np.float32)
     bad = int(np.count_nonzero(~np.isfinite(x)))
     if bad:
-        raise MediaError(f"{where}: {bad} of {x.size} samples are NaN or Inf")
+        raise MediaError(f"{where}: {bad} of {x.size} samples are NaN or Inf; {AGAIN}")
     return x
 
 
@@ -120,20 +125,20 @@ def read_audio_native(path: Path) -> tuple[NDArray[np.float32], int]:
     """As `read_audio`, at the file's own rate: ((T,) float32, rate in Hz)."""
     path = Path(path)
     if not path.is_file():
-        raise MediaError(f"{path}: no such file")
+        raise MediaError(f"{path}: no such file; put it there")
     if path.stat().st_size == 0:
-        raise MediaError(f"{path}: the file is empty")
+        raise MediaError(f"{path}: the file is empty; {AGAIN}")
     if path.suffix.lower() in _SOUND_FILES:
         import soundfile
 
         try:
             x, native = soundfile.read(path, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise MediaError(f"{path}: not readable as sound ({error})") from error
+            raise MediaError(f"{path}: not readable as sound ({error}); {AGAIN}") from error
         return as_mono(x, str(path)), int(native)
     with _opened(path) as container:
         if not container.streams.audio:
-            raise MediaError(f"{path}: the file has no audio stream")
+            raise MediaError(f"{path}: the file has no audio stream; add its sound")
         return _decode_audio(container, path)
 
 
@@ -154,7 +159,7 @@ def _decode_audio(container: Any, path: Path) -> tuple[NDArray[np.float32], int]
         x = x.reshape(-1, channels).T if not frame.format.is_planar else x
         chunks.append(x.mean(axis=0, dtype=np.float32))
     if start is None:
-        raise MediaError(f"{path}: the audio stream holds no samples")
+        raise MediaError(f"{path}: the audio stream holds no samples; {AGAIN}")
     zero = _first_picture(container, video, path) if video is not None else start
     samples = np.concatenate(chunks)
     shift = round((start - zero) * rate)
@@ -169,7 +174,7 @@ def _first_picture(container: Any, video: Any, path: Path) -> float:
     container.seek(0)
     for frame in _frames(container, video, path):
         return float(frame.pts * frame.time_base) if frame.pts is not None else 0.0
-    raise MediaError(f"{path}: the video stream holds no frames")
+    raise MediaError(f"{path}: the video stream holds no frames; {AGAIN}")
 
 
 def read_frames(path: Path) -> NDArray[np.uint8]:
@@ -180,7 +185,7 @@ def read_frames(path: Path) -> NDArray[np.uint8]:
     """
     frames = [frame.to_ndarray(format="rgb24") for frame, _ in shown(path)]
     if not frames:
-        raise MediaError(f"{path}: the video stream holds no frames")
+        raise MediaError(f"{path}: the video stream holds no frames; {AGAIN}")
     return np.stack(frames)
 
 
@@ -192,7 +197,7 @@ def shown(path: Path) -> Iterator[tuple[Any, float]]:
     """
     with _opened(path) as container:
         if not container.streams.video:
-            raise MediaError(f"{path}: the file has no video stream")
+            raise MediaError(f"{path}: the file has no video stream; give a video")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         fps = float(stream.average_rate or stream.guessed_rate or 0)
@@ -208,14 +213,14 @@ def probe(path: Path) -> VideoInfo:
     """
     with _opened(path) as container:
         if not container.streams.video:
-            raise MediaError(f"{path}: the file has no video stream")
+            raise MediaError(f"{path}: the file has no video stream; give a video")
         stream = container.streams.video[0]
         fps = stream.average_rate or stream.guessed_rate
         if not fps:
-            raise MediaError(f"{path}: the frame rate is unknown")
+            raise MediaError(f"{path}: the frame rate is unknown; encode it anew with a fixed one")
         count = sum(1 for packet in _packets(container, stream, path) if packet.size)
         if not count:
-            raise MediaError(f"{path}: the video stream holds no frames")
+            raise MediaError(f"{path}: the video stream holds no frames; {AGAIN}")
         return VideoInfo(float(fps), count, stream.width, stream.height, bool(container.streams.audio))
 
 
@@ -225,7 +230,7 @@ def silent_copy(source: Path, target: Path) -> None:
 
     with _opened(source) as container, atomic(target) as temporary:
         if not container.streams.video:
-            raise MediaError(f"{source}: the file has no video stream")
+            raise MediaError(f"{source}: the file has no video stream; give a video")
         stream = container.streams.video[0]
         with av.open(str(temporary), "w", format="matroska", options={"fflags": "+bitexact"}) as output:
             copy = output.add_stream_from_template(stream)
@@ -306,11 +311,11 @@ def _opened(path: Path) -> Iterator[Any]:
 
     path = Path(path)
     if not path.is_file():
-        raise MediaError(f"{path}: no such file")
+        raise MediaError(f"{path}: no such file; put it there")
     try:
         container = av.open(str(path))
     except (av.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: not readable as video or sound ({error})") from error
+        raise MediaError(f"{path}: not readable as video or sound ({error}); {AGAIN}") from error
     with container:
         yield container
 
@@ -321,7 +326,7 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[Any]:
     try:
         yield from container.decode(stream)
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: damaged or truncated ({error})") from error
+        raise MediaError(f"{path}: damaged or truncated ({error}); {AGAIN}") from error
 
 
 def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
@@ -330,4 +335,4 @@ def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
     try:
         yield from container.demux(stream)
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: damaged or truncated ({error})") from error
+        raise MediaError(f"{path}: damaged or truncated ({error}); {AGAIN}") from error

@@ -12,7 +12,7 @@ from dubbench.clip import Clip
 from dubbench.engine import Crash, each
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import digest as digest_of
-from dubbench.media import RATE, probe, read_audio, recipe, silent_copy, write_wav
+from dubbench.media import AGAIN, RATE, probe, read_audio, recipe, silent_copy, write_wav
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def prepare(
     ready: dict[str, Prepared] = {}
     for (clip, _, _), result in each(_prepare, ((c, work, seconds) for c in clips), workers=workers, timeout=timeout):
         if isinstance(result, Crash):
-            result = Prepared(clip.id, problem=f"{clip.video}: {result.reason}")
+            result = Prepared(clip.id, problem=f"{clip.video}: {result.reason}; {AGAIN}, or leave the clip out")
         if result.unwritten:
             raise OSError(*result.unwritten)
         ready[clip.id] = result
@@ -93,10 +93,10 @@ def _prepare(task: tuple[Clip, Path, float | None]) -> Prepared:
 def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
     try:
         if not clip.text.strip():
-            raise DubbenchError(f"clip {clip.id} has no text")
+            raise DubbenchError(f"clip {clip.id} has no text; write the sentence that is spoken")
         info = probe(clip.video)
         if seconds is not None and info.duration < seconds - 0.25:
-            raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; get the file again")
+            raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; {AGAIN}")
         digest = content_digest(clip.text, clip.video, clip.audio)
         if not video_file(work, digest).exists():
             silent_copy(clip.video, video_file(work, digest))
@@ -104,7 +104,7 @@ def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
         return Prepared(clip.id, problem=one_line(error))
     truth_problem = ""
     if clip.audio is None:
-        truth_problem = f"clip {clip.id} has no ground-truth sound"
+        truth_problem = f"clip {clip.id} has no ground-truth sound; add it, or read only columns that need none"
     elif not sound_file(work, digest).exists():
         try:
             write_wav(sound_file(work, digest), read_audio(clip.audio), RATE)

@@ -77,6 +77,9 @@ def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path
     raise DubbenchError(f"no setting {setting!r}; there are {', '.join(SETTINGS)}, or --pairing TABLE")
 
 
+NO_SPEAKER = "Setting 2.0 needs the clip's speaker, and it is unknown; fill it in, or use another setting"
+
+
 def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Reference]:
     """For each clip another clip of the same speaker with another sentence (Setting 2.0)."""
     voices: dict[str, list[Clip]] = defaultdict(list)
@@ -85,7 +88,7 @@ def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Refer
     chosen: dict[str, Reference] = {}
     for clip in clips:
         if not clip.speaker:
-            chosen[clip.id] = Reference(problem="Setting 2.0 needs the clip's speaker, and it is unknown")
+            chosen[clip.id] = Reference(problem=NO_SPEAKER)
             continue
         words = clip.text.lower().split()
         others = [c for c in voices[clip.speaker] if c.id != clip.id and c.text.lower().split() != words]
@@ -93,7 +96,8 @@ def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Refer
             chosen[clip.id] = Reference(clip=_draw(clip.id, others, lambda c: c.id).id)
         else:
             chosen[clip.id] = Reference(
-                problem=f"Setting 2.0 needs another clip of speaker {clip.speaker} with another sentence; there is none"
+                problem=f"Setting 2.0 needs another clip of speaker {clip.speaker} with another sentence, and there is "
+                "none; add one, or use another setting"
             )
     return chosen
 
@@ -126,7 +130,7 @@ def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip]) -> Pair
             raise DubbenchError(f"{table}, line {number}: no clip and no sound file beside the table named {name!r}")
         if given.setdefault(clip, reference) != reference:
             raise DubbenchError(f"{table}, line {number}: clip {clip!r} has two references")
-    missing = Reference(problem=f"the pairing table {table.name} has no row for this clip")
+    missing = Reference(problem=f"the pairing table {table.name} has no row for this clip; add one")
     return Pairing(f"table:{table.stem}", {c.id: given.get(c.id, missing) for c in clips})
 
 

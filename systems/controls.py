@@ -51,7 +51,7 @@ def truth_of(request: DubRequest) -> Samples:
         DubbenchError: the clip has none.
     """
     if request.truth is None:
-        raise DubbenchError(f"clip {request.clip} has no ground-truth sound")
+        raise DubbenchError(f"clip {request.clip} has no ground-truth sound; add it")
     if request.truth.problem:
         raise DubbenchError(f"no ground-truth sound: {request.truth.problem}")
     return read_audio(Path(request.truth.audio))
@@ -107,7 +107,7 @@ class AnotherClip(Control):
 
     def make(self, request: DubRequest, rng: np.random.Generator) -> Samples:
         if request.truth is None or request.truth.other_audio is None:
-            raise DubbenchError(f"clip {request.clip}: its speaker has no other clip with another sentence")
+            raise DubbenchError(f"clip {request.clip}: its speaker has no other clip with another sentence; add one")
         other = read_audio(Path(request.truth.other_audio))
         length = picture_length(request)
         return lay_over(room_tone(other, RATE, length, rng), other, 0, RATE)

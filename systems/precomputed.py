@@ -59,7 +59,7 @@ class Precomputed(SystemBase):
     def __init__(self, folder: str | Path, rule: str = "auto") -> None:
         self.folder = Path(str(folder)).expanduser()
         if not self.folder.is_dir():
-            raise DubbenchError(f"precomputed: {self.folder}: no such folder of dubs")
+            raise DubbenchError(f"precomputed: {self.folder}: no such folder of dubs; correct the path")
         self.rule = str(rule)
         if self.rule != "auto":
             _check(self.rule)
@@ -116,15 +116,21 @@ class Precomputed(SystemBase):
             )
         if path in self._shared:
             one, other = self._shared[path]
-            raise DubbenchError(f"{path}: by the rule {first} it belongs to both clips {one} and {other}")
+            raise DubbenchError(
+                f"{path}: by the rule {first} it belongs to both clips {one} and {other}; name files after whole ids"
+            )
         return path
 
     def _rules(self) -> tuple[str, ...]:
         return AUTO if self.rule == "auto" else (self.rule,)
 
     def _missing(self, clip: str) -> str:
-        looked = dict.fromkeys(_fill(rule, clip) for rule in self._rules())
-        return f"no file for clip {clip} in {self.folder}; looked for {', '.join(looked)}"
+        looked = list(dict.fromkeys(_fill(rule, clip) for rule in self._rules()))
+        more = f" and {len(looked) - 4} more" if len(looked) > 4 else ""
+        return (
+            f"no file for clip {clip} in {self.folder} (looked for {', '.join(looked[:4])}{more}); put it there, or "
+            "say with rule= how files are named"
+        )
 
 
 def _state(folder: Path, files: dict[str, dict[str, Path]]) -> str:
@@ -140,7 +146,7 @@ def _list(folder: Path) -> dict[str, dict[str, Path]]:
     """Path in the folder without suffix -> suffix -> file."""
 
     def refuse(error: OSError) -> None:
-        raise DubbenchError(f"{folder}: cannot be read ({error.strerror or error})") from error
+        raise DubbenchError(f"{folder}: cannot be read ({error.strerror or error}); check its permissions") from error
 
     inside = folder.resolve()
     index: dict[str, dict[str, Path]] = {}
@@ -153,7 +159,7 @@ def _list(folder: Path) -> dict[str, dict[str, Path]]:
                 key = path.relative_to(folder).with_suffix("").as_posix()
                 index.setdefault(key, {})[path.suffix.lower()] = path
     if not index:
-        raise DubbenchError(f"{folder}: no sound there ({', '.join(SUFFIXES)})")
+        raise DubbenchError(f"{folder}: no sound there ({', '.join(SUFFIXES)}); give the folder of the dubs")
     return index
 
 
@@ -171,9 +177,11 @@ def _check(rule: str) -> None:
         raise DubbenchError(f"precomputed: the rule {rule!r} names no clip; use {{id}} or {{name}}, and {{speaker}}")
     rest = _FIELD.sub("", rule)
     if "{" in rest or "}" in rest:
-        raise DubbenchError(f"precomputed: the rule {rule!r} has fields besides {{id}}, {{name}} and {{speaker}}")
+        raise DubbenchError(
+            f"precomputed: the rule {rule!r} has fields besides {{id}}, {{name}} and {{speaker}}; use these"
+        )
     if rule.startswith("/") or ".." in rule.split("/") or "\\" in rule or ":" in rule:
-        raise DubbenchError(f"precomputed: the rule {rule!r} leads out of the folder")
+        raise DubbenchError(f"precomputed: the rule {rule!r} leads out of the folder; write a path inside it")
 
 
 def _fill(rule: str, clip: str) -> str:

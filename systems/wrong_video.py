@@ -75,7 +75,9 @@ class WrongVideo(SystemBase):
     def _misled(self, request: DubRequest) -> DubRequest:
         other = request.truth.other_video if request.truth is not None else None
         if other is None:
-            raise DubbenchError(f"clip {request.clip}: its speaker has no other clip whose video could be shown")
+            raise DubbenchError(
+                f"clip {request.clip}: its speaker has no other clip whose video could be shown; add one"
+            )
         video = probe(Path(other))
         truth = request.truth if self.inner.info.privileged else None
         return replace(request, video=Path(other), duration=video.duration, fps=video.fps, truth=truth)

@@ -13,7 +13,7 @@ from dubbench.clip import Clip
 from dubbench.datasets.base import Advance, Dataset, Problem
 from dubbench.engine import Crash, each
 from dubbench.errors import MediaError
-from dubbench.media import RATE, VideoInfo, probe, read_audio_native
+from dubbench.media import AGAIN, RATE, VideoInfo, probe, read_audio_native
 
 FPS = 25.0
 TOGETHER = 0.1
@@ -53,7 +53,7 @@ def check_clip(clip: Clip, seconds: float | None = None) -> list[str]:
         info = _look(clip.video)
         lines += _picture(clip.video, info, seconds)
     except MediaError as error:
-        lines.append(f"{error}; fetch the file again")
+        lines.append(str(error))
     if clip.audio is None:
         return [*lines, f"{clip.video}: no ground-truth sound; it can be dubbed, but not scored against the truth"]
     if clip.audio == clip.video and (info is None or not info.has_audio):
@@ -61,7 +61,7 @@ def check_clip(clip: Clip, seconds: float | None = None) -> list[str]:
     try:
         samples, rate = read_audio_native(clip.audio)
     except MediaError as error:
-        return [*lines, f"{error}; fetch the file again"]
+        return [*lines, str(error)]
     return lines + _sound(clip.audio, samples, rate, info)
 
 
@@ -74,15 +74,15 @@ def _look(path: Path) -> VideoInfo:
     import av
 
     if path.is_file() and path.stat().st_size == 0:
-        raise MediaError(f"{path}: the file is empty")
+        raise MediaError(f"{path}: the file is empty; {AGAIN}")
     info = probe(path)
     try:
         with av.open(str(path)) as container:
             damaged = sum(frame.is_corrupt for frame in container.decode(container.streams.video[0]))
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: damaged or truncated ({error})") from error
+        raise MediaError(f"{path}: damaged or truncated ({error}); {AGAIN}") from error
     if damaged:
-        raise MediaError(f"{path}: {damaged} of {info.frames} pictures are damaged")
+        raise MediaError(f"{path}: {damaged} of {info.frames} pictures are damaged; {AGAIN}")
     return info
 
 
@@ -91,7 +91,7 @@ def _picture(path: Path, info: VideoInfo, seconds: float | None) -> list[str]:
     if abs(info.fps - FPS) > 0.01:
         lines.append(f"{path}: {info.fps:.2f} fps instead of {FPS:g}; re-encode it")
     if seconds is not None and abs(info.duration - seconds) > TOGETHER:
-        lines.append(f"{path}: lasts {info.duration:.2f} s instead of {seconds:.2f} s; fetch the file again")
+        lines.append(f"{path}: lasts {info.duration:.2f} s instead of {seconds:.2f} s; {AGAIN}")
     return lines
 
 

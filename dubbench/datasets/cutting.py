@@ -134,7 +134,7 @@ def sound(cut: Cut, zero: float, length: float) -> tuple[NDArray[np.float32], in
     for segment in cut.segments:
         with av.open(str(segment.path)) as container:
             if not container.streams.audio:
-                raise MediaError(f"{segment.path}: the file has no audio stream")
+                raise MediaError(f"{segment.path}: the file has no audio stream; add its sound")
             stream = container.streams.audio[0]
             video = container.streams.video[0]
             first = float((video.start_time or 0) * video.time_base)
