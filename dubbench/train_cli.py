@@ -223,16 +223,12 @@ def release(
     import torch
 
     from dubbench.systems.diflowdubber.codec.world import WorldCodec
-    from dubbench.systems.diflowdubber.codecs import CODEC_FILE, open_codec
+    from dubbench.systems.diflowdubber.codecs import CODEC_FILE, check_codec, open_codec
     from dubbench.systems.diflowdubber.training.checkpoint import MIB, find, read_meta, release
 
     source = find(run)
     opened = open_codec(codec)
-    wanted = read_meta(source)["codec"]["digest"]
-    if opened.digest != wanted:
-        raise DubbenchError(
-            f"--codec {codec}: {opened.digest[:12]}, but the run was trained on tokens of {wanted[:12]}"
-        )
+    check_codec(opened, f"--codec {codec}", read_meta(source)["codec"]["digest"], "the run was trained on")
     release(source, out, round(part * MIB) or None, torch.float32 if full else torch.float16)
     if isinstance(opened, WorldCodec):
         opened.save(out / CODEC_FILE)

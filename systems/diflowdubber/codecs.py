@@ -46,3 +46,18 @@ def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
     from .codec.world import WorldCodec
 
     return WorldCodec.load(path)
+
+
+def check_codec(codec: Codec, spec: str, digest: str, whose: str) -> None:
+    """Hold a codec against the one that tokens were made with.
+
+    Args:
+        codec: as it was opened by ``spec``.
+        digest: of the codec behind the tokens.
+        whose: they are, as a sentence says it before "tokens of".
+
+    Raises:
+        DubbenchError: it is another one.
+    """
+    if codec.digest != digest:
+        raise DubbenchError(f"{spec}: codec {codec.digest[:12]}, but {whose} tokens of {digest[:12]}")

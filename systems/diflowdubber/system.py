@@ -98,18 +98,14 @@ class DiFlowDubber(SystemBase):
         """
         import torch
 
-        from .codecs import open_codec
+        from .codecs import check_codec, open_codec
         from .stage2 import Stage2
         from .training.checkpoint import load_model
 
         model, _ = load_model(self.folder, "dub")
         assert isinstance(model, Stage2)
         codec = open_codec(self.codec_spec, device)
-        wanted = self.meta["codec"]["digest"]
-        if codec.digest != wanted:
-            raise DubbenchError(
-                f"{self.codec_spec}: codec {codec.digest[:12]}, but {self.folder} speaks tokens of {wanted[:12]}"
-            )
+        check_codec(codec, self.codec_spec, self.meta["codec"]["digest"], f"{self.folder} speaks")
         self._loaded = _Loaded(model.to(device), codec, torch.device(device))
 
     def close(self) -> None:

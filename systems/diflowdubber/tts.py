@@ -79,17 +79,14 @@ class DiFlowTTS(SystemBase):
         Raises:
             DubbenchError: damaged weights, or a codec that is not the one of the training features.
         """
-        from .codecs import open_codec
+        from .codecs import check_codec, open_codec
         from .stage1 import Stage1
         from .training.checkpoint import load_model
 
         model, _ = load_model(self.folder, "tts")
         assert isinstance(model, Stage1)
         codec = open_codec(self.codec_spec, device)
-        if codec.digest != self.wanted:
-            raise DubbenchError(
-                f"{self.codec_spec}: codec {codec.digest[:12]}, but {self.folder} speaks tokens of {self.wanted[:12]}"
-            )
+        check_codec(codec, self.codec_spec, self.wanted, f"{self.folder} speaks")
         self._loaded = model.to(device), codec
 
     def close(self) -> None:

@@ -70,16 +70,13 @@ def _frames(batch: Any, row: int) -> int:
 
 def _open(spec: str, digest: str) -> Codec | None:
     try:
-        from ..codecs import open_codec
+        from ..codecs import check_codec, open_codec
 
         codec = open_codec(spec)
     except (DubbenchError, ImportError) as error:
         print(f"no spoken samples: {error}", file=sys.stderr)
         return None
-    if codec.digest != digest:
-        raise DubbenchError(
-            f"codec {spec}: not the one that made the features (digest {codec.digest[:12]}, {digest[:12]})"
-        )
+    check_codec(codec, spec, digest, "it is not the one that made the features, which hold")
     return codec
 
 
