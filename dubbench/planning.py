@@ -21,6 +21,7 @@ from dubbench.provenance import code, hardware, packages
 from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of
 from dubbench.settings import Pairing, Reference, another_clip, load_table, pair
 from dubbench.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
+from dubbench.wholeness import note
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         rejected=_rejected(data, {c.id for c in chosen.clips}),
         chosen=cell.metrics,
         files={name: path.name for name, path in files.items() if path is not None},
-        notes=(*filter(None, [chosen.note]), *left_out),
+        notes=(*filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name)]), *left_out),
         code=code(),
         packages=packages(),
         hardware={**hardware(device), "threads": str(machine.threads), "workers": str(machine.processes())},

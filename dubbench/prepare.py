@@ -13,6 +13,7 @@ from dubbench.engine import Crash, each
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import digest as digest_of
 from dubbench.media import AGAIN, RATE, probe, read_audio, recipe, silent_copy, write_wav
+from dubbench.wholeness import SHORT, cut_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Prepared:
         clip: its id.
         digest: sha256 over text, video and audio bytes and `dubbench.media.recipe`; empty if ``problem``.
         duration: of the video in seconds. fps: of the video.
+        apart: end of the sound less end of the video in seconds; 0 without usable sound.
         problem: why its video cannot be used; truth_problem: why its sound cannot.
         unwritten: the `OSError` arguments of a disk that takes no more: no fault of the clip.
     """
@@ -31,6 +33,7 @@ class Prepared:
     digest: str = ""
     duration: float = 0.0
     fps: float = 0.0
+    apart: float = 0.0
     problem: str = ""
     truth_problem: str = ""
     unwritten: tuple[int | None, str | None, str] | None = None
@@ -95,8 +98,10 @@ def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
         if not clip.text.strip():
             raise DubbenchError(f"clip {clip.id} has no text; write the sentence that is spoken")
         info = probe(clip.video)
-        if seconds is not None and info.duration < seconds - 0.25:
+        if seconds is not None and info.duration < seconds - SHORT:
             raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; {AGAIN}")
+        if torn := cut_short(clip.video):
+            raise DubbenchError(torn)
         digest = content_digest(clip.text, clip.video, clip.audio)
         if not video_file(work, digest).exists():
             silent_copy(clip.video, video_file(work, digest))
@@ -110,7 +115,15 @@ def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
             write_wav(sound_file(work, digest), read_audio(clip.audio), RATE)
         except DubbenchError as error:
             truth_problem = one_line(error)
-    return Prepared(clip.id, digest, info.duration, info.fps, truth_problem=truth_problem)
+    apart = 0.0 if truth_problem else _seconds(sound_file(work, digest)) - info.duration
+    return Prepared(clip.id, digest, info.duration, info.fps, apart, truth_problem=truth_problem)
+
+
+def _seconds(path: Path) -> float:
+    """Length of a prepared sound, from the head of its file."""
+    import soundfile
+
+    return float(soundfile.info(path).duration)
 
 
 def content_digest(text: str, *paths: Path | None) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from commands import Command
@@ -32,8 +33,6 @@ CELL = Cell("folder", "all", "2.0", metrics=("duration",))
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder data set of four clips of a second."""
-    import av
-
     root = tmp_path_factory.mktemp("tones")
     with av.open(str(root / "still.mp4"), "w") as output:
         stream = output.add_stream("libx264", rate=25, options={"threads": "1"})
@@ -120,6 +119,30 @@ def test_rows_that_are_no_clips_count(dubbench: Command, tones: Path, tmp_path: 
     assert done.stdout.count("failed (1): no clip of folder: ") == 3
     assert "**3 rows of the data set could not become clips:**" in (tmp_path / "run/board/table.md").read_text()
     assert "there twice" in (tmp_path / "run/board/index.html").read_text()
+
+
+def test_clips_that_were_cut_short_are_named(tones: Path, tmp_path: Path) -> None:
+    root = tmp_path / "some"
+    shutil.copytree(tones, root)
+    mux(root / "still.mp4", np.full(11200, 0.1, np.float32), 16000, root / "early.mp4")
+    with av.open(str(root / "early.mp4")) as source, av.open(str(root / "torn.mkv"), "w") as output:
+        streams = {s.index: output.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                output.mux(packet)
+    content = (root / "torn.mkv").read_bytes()
+    (root / "torn.mkv").write_bytes(content[: len(content) // 2])
+    with (root / "clips.csv").open("a") as file:
+        file.write("early,a,early,early.mp4\ntorn,a,torn,torn.mkv\n")
+    outcome = run_cell(CELL, {"folder": root}, [parse_spec("silence")], tmp_path / "run", MACHINE)
+    found = [(reason, count) for reason, count in outcome.reasons if not reason.startswith("silence: its reference")]
+    ((reason, count),) = found
+    assert count == 1
+    assert reason.startswith(f"silence: {root / 'torn.mkv'}: cut short, it ends at 0.")
+    (told,) = outcome.notes
+    assert "sound and picture of 1 of 6 clips end more than 0.1 s apart (in early the sound ends 0.30 s before" in told
+    assert told in (tmp_path / "run/board/index.html").read_text()
 
 
 class Careless:

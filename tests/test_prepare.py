@@ -38,6 +38,7 @@ def test_a_full_disk_is_no_fault_of_the_clip(
     clip = Clip(id="a", dataset="d", speaker="s", text="bin", video=video, audio=video)
     monkeypatch.setattr(module, "each", here)
     monkeypatch.setattr(module, "probe", lambda _: VideoInfo(25.0, 25, 32, 32, True))
+    monkeypatch.setattr(module, "cut_short", lambda _: "")
     monkeypatch.setattr(module, "read_audio", lambda _: np.zeros(16000, np.float32))
     monkeypatch.setattr(module, "silent_copy", lambda *_: None)
     monkeypatch.setattr(module, step, refuse)

@@ -14,10 +14,9 @@ from dubbench.datasets.base import Advance, Dataset, Problem
 from dubbench.engine import Crash, each
 from dubbench.errors import MediaError
 from dubbench.media import AGAIN, RATE, VideoInfo, probe, read_audio_native
+from dubbench.wholeness import TOGETHER, cut_short, ending
 
 FPS = 25.0
-TOGETHER = 0.1
-"""Seconds by which sound and picture may end apart: GRID's originals differ by 22 ms, a lost frame by 40 ms more."""
 SILENCE = 1e-3
 """Peak below which there is nothing but silence (-60 dB of full scale)."""
 
@@ -81,6 +80,8 @@ def _look(path: Path) -> VideoInfo:
             damaged = sum(frame.is_corrupt for frame in container.decode(container.streams.video[0]))
     except av.FFmpegError as error:
         raise MediaError(f"{path}: damaged or truncated ({error}); {AGAIN}") from error
+    if torn := cut_short(path):
+        raise MediaError(torn)
     if damaged:
         raise MediaError(f"{path}: {damaged} of {info.frames} pictures are damaged; {AGAIN}")
     return info
@@ -98,9 +99,8 @@ def _picture(path: Path, info: VideoInfo, seconds: float | None) -> list[str]:
 def _sound(path: Path, samples: Any, rate: int, info: VideoInfo | None) -> list[str]:
     lines = []
     apart = len(samples) / rate - info.duration if info is not None else 0.0
-    if abs(apart) > TOGETHER:
-        which = "after" if apart > 0 else "before"
-        lines.append(f"{path}: the sound ends {abs(apart):.2f} s {which} the picture; cut them to one length")
+    if said := ending(apart):
+        lines.append(f"{path}: {said}; cut them to one length, or get the file again if it was cut short")
     if float(np.abs(samples).max()) < SILENCE:
         lines.append(f"{path}: the sound is silent; add the speech")
     if rate < RATE:
