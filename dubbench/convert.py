@@ -20,9 +20,12 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dubbench.errors import DubbenchError, one_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RISK = (
     "is a pickle or TorchScript file, a format that can hold programs. --convert reads it once in a separate process, "
@@ -82,6 +85,21 @@ def tensor_names(path: Path) -> list[str]:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
     return [name for name in header if name != "__metadata__"]
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor of a safetensors file (a format that holds numbers only, nothing to execute).
+
+    Raises:
+        DubbenchError: not readable as one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DubbenchError(f"{path}: not readable as safetensors ({error})") from error
 
 
 def plain_values(path: Path) -> dict[str, Any]:

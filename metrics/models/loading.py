@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TypeVar
 
 from torch import Tensor, nn
 
+from dubbench.convert import read_state as read_state
 from dubbench.errors import DubbenchError
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a safetensors file (a format that holds numbers only, nothing to execute).
-
-    Raises:
-        DubbenchError: not readable as one.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise DubbenchError(f"{path}: not readable as safetensors ({error})") from error
 
 
 def with_state(network: Module, state: dict[str, Tensor], where: str, training_only: tuple[str, ...] = ()) -> Module:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.convert import convert
+from dubbench import convert
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.base import (
     ACOUSTIC,
@@ -222,20 +222,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         DubbenchError: missing, damaged, or anything else than one flat dictionary of tensors.
     """
-    from safetensors.torch import load_file
-
     path = Path(path)
     if not path.is_file():
         raise DubbenchError(f"{path}: no such file")
-    if path.suffix != ".safetensors":
-        with tempfile.TemporaryDirectory(prefix="dubbench-") as folder:
-            converted = Path(folder) / "weights.safetensors"
-            convert("state_dict", path, converted)
-            return read_state(converted)
-    try:
-        return dict(load_file(path))
-    except Exception as error:  # safetensors raises kinds of its own
-        raise DubbenchError(f"{path}: not readable as weights ({_shorten(str(error))})") from error
+    if path.suffix == ".safetensors":
+        return convert.read_state(path)
+    with tempfile.TemporaryDirectory(prefix="dubbench-") as folder:
+        converted = Path(folder) / "weights.safetensors"
+        convert.convert("state_dict", path, converted)
+        return convert.read_state(converted)
 
 
 def _arrays(part: str, state: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
