@@ -148,7 +148,6 @@ class AVSync(MetricBase):
             },
             weights={WEIGHTS: asset_digest(WEIGHTS)},
             needs=frozenset({"truth", "video"}),
-            profiles=self.profiles,
             summary="Cosine of AV-HuBERT's features of the video with the dub and with the ground truth",
             source="Shi et al., ICLR 2022 (AV-HuBERT); Yaman et al., CVPRW 2024; AlignDiT, section 4.2",
             licence="AV-HuBERT License Agreement (Meta): non-commercial research (the weights)",

@@ -100,7 +100,6 @@ class EmoSIM(MetricBase):
             },
             weights={self.model: asset_digest(self.model)},
             needs=frozenset({"truth"}),
-            profiles=self.profiles,
             summary=f"Cosine of {self.model} embeddings of the dub and the ground truth",
             source="Ma et al., ACL Findings 2024; DiFlowDubber, appendix D.3",
             licence="FunASR Model License 1.1 (emotion2vec's weights)",

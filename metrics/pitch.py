@@ -146,7 +146,6 @@ class Pitch(MetricBase):
                 "loudness": "as is",
             },
             needs=frozenset({"truth"}),
-            profiles=frozenset({"offline", "paper"}),
             summary="Gross pitch, voicing decision and F0 frame error against the ground truth, without time warping",
             source="Nakatani et al. 2008 (GPE, VDE); Chu and Alwan, ICASSP 2009 (FFE)",
         )

@@ -73,7 +73,6 @@ class SECSDvector(MetricBase):
             weights={WEIGHTS: asset_digest(WEIGHTS)},
             needs=frozenset({"reference"}),
             speaker_encoder="dvector",
-            profiles=self.profiles,
             summary="Cosine of d-vectors of the dub and the prompt, and of the dub and the ground truth",
             source="Wan et al., ICASSP 2018 (GE2E); yistLin/dvector; StyleDubber's Dub_Metric/SECS",
             licence="MIT (yistLin/dvector and its weights)",

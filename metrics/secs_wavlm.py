@@ -70,7 +70,6 @@ class SPKSIM(MetricBase):
             weights={WEIGHTS: asset_digest(WEIGHTS)},
             needs=frozenset({"reference"}),
             speaker_encoder="wavlm-tdnn",
-            profiles=self.profiles,
             summary="Cosine of WavLM-TDNN embeddings of the dub and the prompt, and of the dub and the ground truth",
             source="Chen et al., J-STSP 2022; microsoft/UniSpeech, speaker verification",
             licence="CC BY-SA 3.0 (UniSpeech's weights)",

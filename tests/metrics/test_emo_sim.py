@@ -21,6 +21,7 @@ from dubbench.media import read_audio, resample
 from dubbench.metric import Item, Unscored
 from dubbench.metrics.emo_sim import EmoSIM, EmoSIMPlus, embed
 from dubbench.metrics.secs import cosine
+from dubbench.registry import make_metric
 from dubbench.sound import Sound
 
 torch = pytest.importorskip("torch")
@@ -145,7 +146,7 @@ def test_the_two_models_are_two_recipes(tmp_path: Path, monkeypatch: pytest.Monk
     save_file(state("scales a block"), tmp_path / "small.safetensors")
     place("emotion2vec-base", tmp_path / "small.safetensors")
     place("emotion2vec-plus-large", tmp_path / "small.safetensors")
-    base, plus = EmoSIM(), EmoSIMPlus()
+    base, plus = make_metric("emo-sim"), make_metric("emo-sim-plus")
     assert (base.info.recipe, plus.info.recipe) == ("emo-sim/emotion2vec-base", "emo-sim/emotion2vec-plus-large")
     assert base.info.profiles == {"paper"} and not plus.info.profiles
     assert EmoSIM.assets == ("emotion2vec-base",) and EmoSIMPlus.assets == ("emotion2vec-plus-large",)
