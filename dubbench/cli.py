@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -267,6 +268,10 @@ USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ 
 """What typer raises for a mistake on the command line: of its own click, or of the package click, by its version."""
 
 
+_PLACE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}
+"""Errors of the operating system that come again as long as the place is the same."""
+
+
 def main() -> None:
     """Entry point: one line for what a user can mend, 130 for Ctrl-C."""
     code: object = 0
@@ -278,7 +283,8 @@ def main() -> None:
         code = 130
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}; what was done is kept, the same command goes on from here", 2)
+        todo = "give another place" if error.errno in _PLACE else "the same command goes on from here"
+        _fail(f"{place}{error.strerror or error}; what was done is kept, {todo}", 2)
     except Exception as error:
         if not isinstance(error, USAGE_ERROR):
             raise

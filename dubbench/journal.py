@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -108,13 +109,18 @@ def held(run: Path) -> Iterator[None]:
     killed run left half written is removed.
 
     Raises:
-        DubbenchError: another process holds the folder, or it is a file.
+        DubbenchError: another process holds the folder, it is a file, or it cannot be made or written.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
+        lock = (run / "lock").open("a+", encoding="utf-8")
     except (FileExistsError, NotADirectoryError) as error:
         raise DubbenchError(f"{run} cannot be a run folder: a file has that name; give another --out") from error
-    with (run / "lock").open("a+", encoding="utf-8") as file:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DubbenchError(f"{run} cannot be written ({error.strerror}); give another --out") from error
+    with lock as file:
         if not _lock(file):
             file.seek(0)
             raise DubbenchError(f"{run} is in use by {_holder(file.read())}; wait for it, or give another --out")

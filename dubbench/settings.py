@@ -12,7 +12,6 @@ machine or the order of files. The choice among candidates is the one whose sha2
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dubbench.clip import Clip
+from dubbench.datasets.table import read_table
 from dubbench.errors import DubbenchError
 from dubbench.identity import digest, rows_digest
 
@@ -104,22 +104,18 @@ def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Refer
 
 def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip]) -> Pairing:
     """A pairing table from elsewhere: CSV with the columns ``clip`` and ``reference`` (a clip id or a sound file
-    beside the table).
+    beside the table), as `dubbench.datasets.table.read_table` reads it.
 
     Raises:
         DubbenchError: unreadable, without the two columns, or with a clip or reference that is not there.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DubbenchError(f"{table}: not readable as a pairing table ({error})") from error
-    if not rows or not {"clip", "reference"} <= set(rows[0]):
-        raise DubbenchError(f"{table}: a pairing table is a CSV with the columns clip,reference")
+    rows, problems = read_table(table, ("clip", "reference"))
+    for problem in problems:
+        raise DubbenchError(f"{table.parent / problem.clip}: {problem.what}")
     known = {c.id for c in pool}
     given: dict[str, Reference] = {}
-    for number, row in enumerate(rows, 2):
-        clip, name = (row["clip"] or "").strip(), (row["reference"] or "").strip()
+    for row in rows:
+        clip, name, where = row["clip"], row["reference"], table.parent / row.where
         file_path = (table.parent / name).resolve()
         inside = file_path.is_relative_to(table.parent.resolve())
         if name in known:
@@ -127,9 +123,9 @@ def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip]) -> Pair
         elif file_path.suffix.lower() in _SOUND and inside and file_path.is_file():
             reference = Reference(file=file_path)
         else:
-            raise DubbenchError(f"{table}, line {number}: no clip and no sound file beside the table named {name!r}")
+            raise DubbenchError(f"{where}: no clip and no sound file beside the table named {name!r}; correct it")
         if given.setdefault(clip, reference) != reference:
-            raise DubbenchError(f"{table}, line {number}: clip {clip!r} has two references")
+            raise DubbenchError(f"{where}: clip {clip!r} has two references; remove one")
     missing = Reference(problem=f"the pairing table {table.name} has no row for this clip; add one")
     return Pairing(f"table:{table.stem}", {c.id: given.get(c.id, missing) for c in clips})
 

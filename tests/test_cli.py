@@ -1,5 +1,6 @@
 """The command line: mistakes in it, its version, and what its options mean."""
 
+import errno
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import dubbench
+from dubbench import cli
 from dubbench.cli import _default_out
 from dubbench.errors import DubbenchError
 from dubbench.options import roots_of
@@ -43,6 +45,21 @@ def test_mistakes_on_the_command_line_get_one_line(arguments: tuple[str, ...], m
     assert line.startswith("dubbench: ")
     assert message in line
     assert line.endswith(f"See: {help_of} --help")
+
+
+def test_a_board_that_cannot_be_written_needs_another_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for code, todo in ((errno.EEXIST, "give another place"), (errno.ENOSPC, "the same command goes on from here")):
+
+        def refuse(*_: object, code: int = code, **__: object) -> None:
+            raise OSError(code, os.strerror(code), "board")
+
+        monkeypatch.setattr(cli, "app", refuse)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 2
+        assert capsys.readouterr().err == f"dubbench: board: {os.strerror(code)}; what was done is kept, {todo}\n"
 
 
 def test_version_and_help() -> None:

@@ -63,8 +63,16 @@ def test_setting_3_and_tables(tmp_path: Path) -> None:
     assert theirs.references["a-0"].clip == "a-1"
     assert theirs.references["a-1"].name == "v1.wav"
     assert "no row" in theirs.references["a-2"].problem
-    table.write_text("clip,reference\na-0,../secret.wav\n")
-    with pytest.raises(DubbenchError, match="line 2"):
-        load_table(table, CLIPS, CLIPS)
+    for text, message in (
+        ("clip,reference\na-0,../secret.wav\n", "theirs.csv line 2: no clip and no sound file"),
+        ("clip,reference\na-0,a-1\na-0,v1.wav\n", "theirs.csv line 3: clip 'a-0' has two references"),
+        ("clip,reference\na-0,a-1,a-2\n", "theirs.csv line 2: 3 fields for 2 columns"),
+        ("clip,voice\na-0,a-1\n", r"theirs.csv: no column reference"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DubbenchError, match=message):
+            load_table(table, CLIPS, CLIPS)
+    table.write_bytes(b"\xef\xbb\xbfClip;Reference\r\na-0;a-1\r\na-1;v1.wav\r\n")  # as a spreadsheet writes it
+    assert load_table(table, CLIPS[:3], CLIPS).references == theirs.references
     with pytest.raises(DubbenchError, match="no setting"):
         pair(CLIPS, CLIPS, "4.0")

@@ -93,6 +93,25 @@ def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(DubbenchError, match="a file has that name; give another --out"), held(place):
             pass
+    with (
+        pytest.raises(DubbenchError, match=r"cannot be written \(File name too long\); give another"),
+        held(tmp_path / ("x" * 300)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("place", ["mkdir", "open"])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, code: int) -> None:
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), str(self))
+
+    monkeypatch.setattr(Path, place, refuse)
+    kind = OSError if code == errno.ENOSPC else DubbenchError  # a full disk is another matter: what is there is kept
+    with pytest.raises(kind) as caught, held(tmp_path / "run"):
+        pass
+    if kind is DubbenchError:
+        assert str(caught.value) == f"{tmp_path / 'run'} cannot be written ({os.strerror(code)}); give another --out"
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class FolderDataset(DatasetBase):
 
 
 def locate(text: str, root: Path, inside: Path) -> Path:
-    """The file that a table names, in whichever Unicode form the file system spells it.
+    """The file that a table names, in whichever Unicode form the file system spells it, with ``/`` or ``\\``.
 
     Args:
         text: a path relative to ``root``.
@@ -89,24 +89,29 @@ def locate(text: str, root: Path, inside: Path) -> Path:
         inside: ``root``, resolved.
 
     Raises:
-        DubbenchError: absolute, outside of ``root`` (by ``..`` or a link), or not a file.
+        DubbenchError: absolute, outside of ``root`` (by ``..`` or a link), a folder, or not there.
     """
     shown = ascii(text)
     if "\0" in text:
         raise DubbenchError(f"the path {shown} holds a null character; write a relative path")
-    relative = Path(text)
-    if relative.is_absolute() or PureWindowsPath(text).drive:
+    relative, windows = Path(text), PureWindowsPath(text)
+    if relative.is_absolute() or windows.drive or windows.root:
         raise DubbenchError(f"the path {shown} is absolute; write it relative to the table")
-    if ".." in relative.parts or ".." in PureWindowsPath(text).parts:
+    if ".." in relative.parts or ".." in windows.parts:
         raise DubbenchError(f"the path {shown} holds '..'; move the file into the table's folder")
-    for spelling in dict.fromkeys([text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]):
+    folder = False
+    forms = [unicodedata.normalize(form, name) for name in (text, windows.as_posix()) for form in ("NFC", "NFD")]
+    for spelling in dict.fromkeys([text, *forms]):
         path = root / spelling
         try:
             if not path.is_file():
+                folder = folder or path.is_dir()
                 continue
             if not path.resolve().is_relative_to(inside):
                 raise DubbenchError(f"the path {shown} is a link out of the table's folder; copy the file into it")
         except OSError as error:  # a name that is too long, a link loop, a folder without permission
             raise DubbenchError(f"the path {shown} cannot be read ({error.strerror})") from error
         return path
+    if folder:
+        raise DubbenchError(f"{shown} is a folder; write the path of a file")
     raise DubbenchError(f"no file {shown}; put it there or correct the path")

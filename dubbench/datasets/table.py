@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,25 +27,35 @@ class Row:
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, with or without byte order mark.
+    """A text file in UTF-8, with or without byte order mark, or in UTF-16 with one (Excel's "Unicode text").
 
     Raises:
         DubbenchError: unreadable or in another encoding.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
     except OSError as error:
-        raise DubbenchError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DubbenchError(
+            f"{path}: cannot be read ({error.strerror}); check what it is, and its permissions"
+        ) from error
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
+        at = text.index("\0") if "\0" in text else None
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DubbenchError(f"{path}: line {line} is not UTF-8; save the table as UTF-8") from error
+        text, at = error.object.decode("latin-1"), error.start
+    if at is None:
+        return text
+    line = text[:at].count("\n") + 1
+    raise DubbenchError(f'{path}: line {line} is not UTF-8; save the table as UTF-8 (Excel: "CSV UTF-8")')
 
 
 def read_table(path: Path, required: Iterable[str]) -> tuple[list[Row], list[Problem]]:
     """Rows of a table, and the rows that are broken.
 
     ``.jsonl`` has one object a line; anything else has a header line and columns separated by tabs, semicolons or
-    commas (whichever the header has most of). Column names are lower-cased.
+    commas (whichever the header has most of). Column names are lower-cased; a first line ``sep=;`` (Excel) is passed
+    over.
 
     Raises:
         DubbenchError: unreadable, not UTF-8, not a table, or without one of the ``required`` columns.
@@ -54,7 +66,11 @@ def read_table(path: Path, required: Iterable[str]) -> tuple[list[Row], list[Pro
     return _separated(path, text, set(required))
 
 
+_SEPARATOR = re.compile(r'\A"?sep=."?\r?\n', re.IGNORECASE)
+
+
 def _separated(path: Path, text: str, required: set[str]) -> tuple[list[Row], list[Problem]]:
+    text = _SEPARATOR.sub("\n", text, count=1)  # the number of each line stays
     header = next((line for line in text.split("\n") if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

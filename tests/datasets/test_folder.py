@@ -53,6 +53,21 @@ def test_tables_as_programs_write_them(tmp_path: Path, encoding: str, delimiter:
     assert data.problems() == []
 
 
+def test_tables_of_excel(tmp_path: Path) -> None:
+    table = "clip\ttext\tvideo\r\na\tété\tv\\a.mp4\r\n"  # "Unicode text"
+    (clip,) = folder(tmp_path / "wide", table, "v/a.mp4", encoding="utf-16").clips()
+    assert (clip.text, clip.video) == ("été", tmp_path / "wide/v/a.mp4")
+    table = "sep=;\r\nclip;text;video\r\na;un, deux;.\\a.mp4\r\nb;;a.mp4\r\n"
+    data = folder(tmp_path / "sep", table, "a.mp4")
+    assert [(clip.id, clip.text) for clip in data.clips()] == [("a", "un, deux")]
+    assert said(data)["b"].startswith("clips.csv line 4: no text")
+    for number, encoding in enumerate(("utf-16-le", "latin-1", "cp1252")):
+        with pytest.raises(
+            DubbenchError, match=r'line \d is not UTF-8; save the table as UTF-8 \(Excel: "CSV UTF-8"\)$'
+        ):
+            folder(tmp_path / f"{number}", "clip,text,video\na,été,a.mp4\n", "a.mp4", encoding=encoding).clips()
+
+
 def test_decomposed_names_as_apple_writes_them(tmp_path: Path) -> None:
     apart = unicodedata.normalize("NFD", "früh")
     data = folder(tmp_path, "clip,text,video\nfrüh,Hallo,früh.mp4\n", f"{apart}.mp4")
@@ -80,6 +95,7 @@ def test_paths_stay_in_the_folder(tmp_path: Path) -> None:
     (root / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     (root / "up").symlink_to(tmp_path)
     (root / "fine").symlink_to(root / "good.mp4")
+    (root / "inner.mp4").mkdir()
     table = (
         "clip,text,video\n"
         "up,x,../secret.mp4\n"
@@ -92,13 +108,17 @@ def test_paths_stay_in_the_folder(tmp_path: Path) -> None:
         "good,x,good.mp4\n"
         "fine,x,fine\n"
         "long,x," + "n" * 300 + ".mp4\n"
+        "folder,x,inner.mp4\n"
+        "rooted,x,\\secret.mp4\n"
     )
     data = folder(root, table, "good.mp4")
     assert [clip.id for clip in data.clips()] == ["fine", "good"]
     what = said(data)
-    assert set(what) == {"up", "middle", "absolute", "windows", "backslash", "link", "linked", "long"}
+    names = {"up", "middle", "absolute", "windows", "backslash", "link", "linked", "long", "folder", "rooted"}
+    assert set(what) == names
+    assert what["folder"].endswith("'inner.mp4' is a folder; write the path of a file")
     assert all("'..'" in what[clip] for clip in ("up", "middle", "backslash"))
-    assert all("absolute" in what[clip] for clip in ("absolute", "windows"))
+    assert all("absolute" in what[clip] for clip in ("absolute", "windows", "rooted"))
     assert all("link out of" in what[clip] for clip in ("link", "linked"))
 
 
