@@ -10,6 +10,9 @@ it needs here: the CPU in place of `cuda`, min_track 5, the wav from outside, ``
 for its first film. ffmpeg must be on the PATH (9 and 8 write the same pictures as our libav; older ones do not).
 Processor time of this process and its children is taken, which depends little on what else the machine does. Without
 --original only our own times are taken.
+
+The last line says what could be gained: the products that both networks have to make, and how long they take at the
+rate of a large matrix product on the same core.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from scipy.io import wavfile
 from dubbench.media import probe, read_audio, silent_copy
 from dubbench.metrics.filterbank import pcm16
 from dubbench.metrics.syncnet import pictures
-from dubbench.metrics.syncnet.network import Embedder
+from dubbench.metrics.syncnet.network import Embedder, SyncNet
 from dubbench.metrics.syncnet.pipeline import compare, embed, look, s3fd_faces
 from dubbench.metrics.syncnet.s3fd import Detector, S3FDNet
 from dubbench.metrics.syncnet.tracks import crops, face_tracks
@@ -75,6 +78,32 @@ def main() -> None:
             if number:  # the first pays for lazy imports
                 spent = {name: spent.get(name, 0.0) + value / options.clips for name, value in clock.items()}
     report(spent, options.dubs)
+    limit(spent)
+
+
+def limit(spent: Clock) -> None:
+    """The time of the networks' products alone, for a GRID clip of 75 pictures and 70 windows."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.device("meta"), counter:
+        S3FDNet()(torch.empty(75, 3, 72, 90))
+        network = SyncNet().eval()
+        network.lips(torch.empty(70, 3, 5, 224, 224))
+        network.sound(torch.empty(70, 1, 13, 20))
+    products, x = counter.get_total_flops() / 1e9, torch.ones(1024, 1024)
+    clock: Clock = {}
+    for _ in range(5):
+        with timed(clock, "20 products"):
+            for _ in range(20):
+                x @ x
+        clock["best"] = min(clock.get("best", np.inf), clock["20 products"])
+    rate = 20 * 2 * 1024**3 / 1e9 / clock["best"]
+    theirs = spent.get("the original's pipeline", np.nan) + spent.get("the original's SyncNet step", np.nan)
+    print(
+        f"the networks' products: {products:.0f} GFLOP, {products / rate:.2f} s at the {rate:.0f} GFLOP/s of a matrix "
+        f"product; at that rate and nothing else to do, one dub: {theirs * rate / products:.1f} times"
+    )
 
 
 def measure(clip: Path, folder: Path, ours: tuple[Embedder, Any], original: Original | None, clock: Clock) -> None:
