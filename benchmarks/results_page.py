@@ -30,6 +30,7 @@ from dubbench.store import read_manifest, read_run
 from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codecs import open_codec
 from dubbench.systems.diflowdubber.features import Cache
+from dubbench.systems.diflowdubber.system import seen
 from dubbench.systems.diflowdubber.training import checkpoint
 from dubbench.systems.diflowdubber.training.data import Corpus
 from dubbench.systems.diflowdubber.training.objective import Objective
@@ -251,9 +252,8 @@ def outline(spans: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def about(folder: Path) -> list[str]:
     """What was trained, on what."""
     meta = checkpoint.read_meta(checkpoint.find(folder))
-    data = {row["dataset"]: row for row in [*meta["features"], *(meta.get("teacher") or {}).get("features", [])]}
     told = "; ".join(
-        f"{r['dataset']} {r['split']}, {r['clips']} clips, features {r['sha256'][:12]}" for r in data.values()
+        f"{r['dataset']} {r['split']}, {r['clips']} clips, features {r['sha256'][:12]}" for r in seen(meta)
     )
     return [
         f"Configuration `{meta['config']['name']}`, step {meta['step']} of stage 2, {meta['precision']}. Trained on "

@@ -91,7 +91,7 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
         caches.append(features_of(name, roots, o["split"], o["codec"], o["workers"]))
     if not caches:
         raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
-    job = Job(stage, config, caches, o["out"], o["hold_out"], o.get("teacher"), o["codec"])
+    job = Job(stage, config, caches, o["out"], o["hold_out"], o.get("teacher"), o["codec"], o["init"])
     names = ("seed", "steps", "save_every", "validate_every", "average", "seconds")
     settings = Settings(**{name: o[name] for name in names})
     machine = Machine(o["device"], o["engine"], o["precision"])
@@ -112,6 +112,9 @@ def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
 ConfigOption = Annotated[str, typer.Option(help="paper, small or tiny.")]
 FeaturesOption = Annotated[
     list[Path] | None, typer.Option("--features", metavar="FILE", help="From 'train features'; repeat.")
+]
+InitOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Begin with the weights of this run or checkpoint of the same stage.")
 ]
 RunOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folder; given again, it goes on.")]
 EstimateOption = Annotated[bool, typer.Option("--estimate", help="Time a few steps, say how long it takes, and end.")]
@@ -135,6 +138,7 @@ def tts(
     root: RootOption = None,
     split: SplitOption = "train",
     codec: CodecOption = "world",
+    init: InitOption = None,
     hold_out: HoldOutOption = 50,
     seed: SeedOption = 0,
     steps: StepsOption = 0,
@@ -166,6 +170,7 @@ def dub_stage(
     root: RootOption = None,
     split: SplitOption = "train",
     codec: CodecOption = "world",
+    init: InitOption = None,
     hold_out: HoldOutOption = 50,
     seed: SeedOption = 0,
     steps: StepsOption = 0,

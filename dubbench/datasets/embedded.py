@@ -24,7 +24,8 @@ class ToonDataset:
     """The embedded corpus (see `dubbench.datasets.toon`), with its splits ``train`` and ``test``.
 
     Args:
-        root: where it is, or is to be made; None means `dubbench.datasets.toon.default_root`.
+        root: where it is (it may have been made of other lines), or is to be made; None means
+            `dubbench.datasets.toon.default_root`.
     """
 
     info = INFO
@@ -52,7 +53,8 @@ class ToonDataset:
                     advance = stack.enter_context(progress("making the toon corpus, once", total))
                 advance()
 
-            toon.make_corpus(self.root, os.cpu_count() or 1, told)
+            if self._root is None or not toon.is_whole(self.root):  # it may be one of other lines
+                toon.make_corpus(self.root, os.cpu_count() or 1, told)
         return sorted(toon.clips(self.root), key=lambda clip: clip.id)
 
     def clips(self) -> list[Clip]:

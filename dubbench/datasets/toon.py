@@ -76,7 +76,7 @@ def make_corpus(
 
     root = Path(root)
     wanted = tuple(script() if lines is None else lines)
-    if _is_whole(root, len(wanted)):
+    if is_whole(root, len(wanted)):
         return
     if root.exists() and (not root.is_dir() or {entry.name for entry in root.iterdir()} - _PARTS):
         raise DubbenchError(f"{root}: not a toon corpus, so it is not replaced; give an empty or a new folder")
@@ -92,7 +92,7 @@ def make_corpus(
         try:
             _write(temporary, wanted, workers, progress)
             temporary.chmod(0o755)
-            if not _is_whole(root, len(wanted)):  # nobody was faster
+            if not is_whole(root, len(wanted)):  # nobody was faster
                 shutil.rmtree(root, ignore_errors=True)
                 temporary.replace(root)
         finally:
@@ -102,7 +102,7 @@ def make_corpus(
             f"{root}: a process that made the toon corpus died ({error}); try with one worker"
         ) from error
     except OSError as error:
-        if not _is_whole(root, len(wanted)):
+        if not is_whole(root, len(wanted)):
             raise DubbenchError(f"{root}: the toon corpus cannot be written there ({error})") from error
 
 
@@ -148,18 +148,18 @@ def digest(root: Path) -> str:
     return total.hexdigest()
 
 
-def _is_whole(root: Path, count: int) -> bool:
-    """Whether ``root`` holds a corpus of this version with ``count`` clips and no file missing."""
+def is_whole(root: Path, count: int | None = None) -> bool:
+    """Whether ``root`` holds a corpus of this version with ``count`` clips (as many as it says for None), none missing."""
     try:
         told = json.loads((root / "corpus.json").read_text("utf-8"))
-        if told["version"] != VERSION or told["clips"] != count:
+        if told["version"] != VERSION or count not in (None, told["clips"]):
             return False
         found = clips(root)
     except (OSError, ValueError, KeyError, TypeError, DubbenchError):
         return False
     files = [path for clip in found for path in (clip.video, clip.audio, clip.phones) if path is not None]
     splits = [root / "splits" / f"{name}.txt" for name in ("train", "test")]
-    return len(found) == count and all(path.is_file() for path in (*files, *splits))
+    return len(found) == told["clips"] and all(path.is_file() for path in (*files, *splits))
 
 
 def _write(root: Path, lines: Sequence[Line], workers: int, progress: Progress | None) -> None:

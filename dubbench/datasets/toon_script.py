@@ -112,26 +112,38 @@ def script() -> tuple[Line, ...]:
     free = iter(FREE)
     lines: list[Line] = []
     for speaker in SPEAKERS:
-        for index in range(GRID_CLIPS + FREE_CLIPS):
-            code, text = next(sentences) if index < GRID_CLIPS else (f"free{index - GRID_CLIPS + 1}", next(free))
-            lively = rng.uniform(-1, 1)  # how much the speaker puts into it
-            split: Literal["train", "test"] = "test" if index < TEST_CLIPS else "train"
-            lines.append(
-                Line(
-                    clip=f"{speaker.id}-{code}",
-                    speaker=speaker,
-                    text=text,
-                    wpm=round(speaker.wpm * rng.uniform(0.88, 1.14)) + (10 if index >= GRID_CLIPS else 0),
-                    pitch=round(speaker.pitch + 4 * lively + rng.uniform(-2, 2)),
-                    pitch_range=round(min(speaker.pitch_range + 28 * lively, 100)),
-                    level=10 ** ((-24 + 2.5 * lively + rng.uniform(-1, 1)) / 20),
-                    lead=rng.uniform(0.2, 1.0),
-                    trail=rng.uniform(0.2, 0.5),
-                    seed=rng.randrange(1 << 31),
-                    split=split,
-                )
-            )
+        for index in range(GRID_CLIPS):
+            lines.append(_line(rng, speaker, *next(sentences), "test" if index < TEST_CLIPS else "train"))
+        for index in range(FREE_CLIPS):
+            lines.append(_line(rng, speaker, f"free{index + 1}", next(free), "train", faster=10))
     return tuple(lines)
+
+
+def more(count: int, seed: int = SEED + 1) -> tuple[Line, ...]:
+    """``count`` more GRID sentences of every voice, to train on: none that the corpus has."""
+    rng = random.Random(seed)
+    taken = {line.text for line in script()}
+    sentences = (pair for pair in _grid_sentences(rng) if pair[1] not in taken)
+    return tuple(_line(rng, speaker, *next(sentences), "train") for speaker in SPEAKERS for _ in range(count))
+
+
+def _line(
+    rng: random.Random, speaker: Speaker, code: str, text: str, split: Literal["train", "test"], faster: int = 0
+) -> Line:
+    lively = rng.uniform(-1, 1)  # how much the speaker puts into it
+    return Line(
+        clip=f"{speaker.id}-{code}",
+        speaker=speaker,
+        text=text,
+        wpm=round(speaker.wpm * rng.uniform(0.88, 1.14)) + faster,
+        pitch=round(speaker.pitch + 4 * lively + rng.uniform(-2, 2)),
+        pitch_range=round(min(speaker.pitch_range + 28 * lively, 100)),
+        level=10 ** ((-24 + 2.5 * lively + rng.uniform(-1, 1)) / 20),
+        lead=rng.uniform(0.2, 1.0),
+        trail=rng.uniform(0.2, 0.5),
+        seed=rng.randrange(1 << 31),
+        split=split,
+    )
 
 
 def _grid_sentences(rng: random.Random) -> Iterator[tuple[str, str]]:

@@ -219,7 +219,8 @@ def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict
 
 def trained_on(meta: dict[str, Any]) -> tuple[str, ...]:
     """The data sets that a checkpoint's weights have seen, in both stages."""
-    rows = [*meta.get("features", ()), *(meta.get("teacher") or {}).get("features", ())]
+    origins = [meta, meta.get("teacher") or {}, meta.get("init") or {}]
+    rows = [row for origin in origins for row in origin.get("features", ())]
     return tuple(sorted({row["dataset"] for row in rows}))
 
 

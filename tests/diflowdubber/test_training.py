@@ -154,6 +154,28 @@ def test_every_trained_weight_gets_a_gradient(features, teacher):
         assert bare == []
 
 
+def test_a_run_begins_with_another_ones_weights(features, teacher, tmp_path):
+    tiny = configuration("tiny")
+    first = Job("dub", tiny, [features], tmp_path / "first", 2, teacher)
+    train(first, Settings(steps=40, validate_every=40), CPU)
+    before = checkpoint.read(checkpoint.find(first.run), "ema")
+    second = replace(first, run=tmp_path / "second", init=first.run)
+    train(second, Settings(steps=1, validate_every=1), CPU)
+    meta = checkpoint.read_meta(checkpoint.find(second.run))
+    assert meta["init"]["step"] == 40 and meta["init"]["features"] == meta["features"]
+    after = checkpoint.read(checkpoint.find(second.run), "model")
+    step = tiny.dub.learning_rate  # the first step of AdamW moves a weight by about this at most
+    assert all((after[name] - x).abs().max() <= 3 * step for name, x in before.items() if x.is_floating_point())
+    assert losses(second.run)[0]["total"] < 0.9 * losses(first.run)[0]["total"]
+    with pytest.raises(DubbenchError, match="begun with another init"):
+        train(replace(second, init=None), Settings(steps=1), CPU)
+    checkpoint.release(checkpoint.find(first.run), tmp_path / "released")
+    with pytest.raises(DubbenchError, match="released: weights of another configuration: .* is missing"):
+        train(replace(second, run=tmp_path / "third", init=tmp_path / "released"), Settings(steps=1), CPU)
+    with pytest.raises(DubbenchError, match="a checkpoint of stage 'dub'; 'tts' is wanted"):
+        train(Job("tts", tiny, [features], tmp_path / "other", 2, init=first.run), Settings(steps=1), CPU)
+
+
 # Bad input.
 
 

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, action="append", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--init", type=Path)
     parser.add_argument("--codec", default="")
     parser.add_argument("--hold-out", type=int, default=50)
     parser.add_argument("--device", default="auto")
@@ -39,7 +40,7 @@ def main() -> int:
     machine = Machine(given.device, given.engine, given.precision)
     try:
         config = configuration(given.config, given.ablation)
-        job = Job(given.stage, config, given.cache, given.out, given.hold_out, given.teacher, given.codec)
+        job = Job(given.stage, config, given.cache, given.out, given.hold_out, given.teacher, given.codec, given.init)
         if given.estimate:
             for name, value in estimate(job, settings, machine).items():
                 print(f"{name}: {value:,.3g}" if name != "parameters" else f"{name}: {value:,.0f}")

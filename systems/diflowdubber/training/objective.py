@@ -176,9 +176,38 @@ def read_teacher(path: Path | None, config: Config, codec: str = "") -> tuple[St
         return None, None
     folder = checkpoint.find(path)
     model, meta = checkpoint.load_model(folder, "tts")
+    _same_codec(folder, meta, codec)
+    return cast(Stage1, model), _origin(folder, meta)
+
+
+def read_init(path: Path | None, objective: Objective, codec: str = "") -> dict[str, Any] | None:
+    """Give the model the weights (their average) and visual statistics of the run or checkpoint at ``path``, and return
+    whose they are; nothing for None.
+
+    Raises:
+        DubbenchError: there is none, it is of another stage or configuration, released (what only training needs is
+            left out there), or it speaks the tokens of another codec.
+    """
+    if path is None:
+        return None
+    folder = checkpoint.find(path)
+    model, meta = checkpoint.load_model(folder, objective.stage)
+    _same_codec(folder, meta, codec)
+    checkpoint.load_state(objective.model, model.state_dict(), str(folder))
+    return _origin(folder, meta)
+
+
+def _same_codec(folder: Path, meta: dict[str, Any], codec: str) -> None:
     if codec and meta["codec"]["digest"] != codec:
         raise DubbenchError(
             f"{folder}: speaks tokens of the codec {meta['codec']['digest'][:12]}, but the features are of "
-            f"{codec[:12]}; train stage 1 on features of the same codec"
+            f"{codec[:12]}; train it on features of the same codec"
         )
-    return cast(Stage1, model), {"sha256": checkpoint.weights_digest(folder), "features": meta.get("features", [])}
+
+
+def _origin(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "sha256": checkpoint.weights_digest(folder),
+        "step": meta.get("step"),
+        "features": meta.get("features", []),
+    }

@@ -19,7 +19,7 @@ from . import checkpoint
 from .data import Corpus
 from .launch import Engine, launcher
 from .loop import Settings, Trainer
-from .objective import Objective, Stage, read_teacher, with_widths
+from .objective import Objective, Stage, read_init, read_teacher, with_widths
 
 Precision = Literal["auto", "float32", "bf16"]
 PRECISIONS = get_args(Precision)
@@ -37,6 +37,8 @@ class Job:
         held_out: how many clips of each cache are kept for validation (`hold_out`), at most a tenth.
         teacher: a stage 1 checkpoint or run; stage 2 starts from it and distils it.
         codec: with which samples are spoken; none are for an empty one.
+        init: a run or checkpoint of the same stage and configuration whose weights are the first ones, to train them on
+            other clips; random ones for None.
     """
 
     stage: Stage
@@ -46,6 +48,7 @@ class Job:
     held_out: int = 50
     teacher: Path | None = None
     codec: str = ""
+    init: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,14 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
     torch.manual_seed(settings.seed)
     objective = Objective(job.stage, config, teacher)
     objective.fit_statistics(corpus)
+    of_init = read_init(job.init, objective, info.codec_digest)
     meta = {
         "codec": {"name": info.codec, "digest": info.codec_digest},
         "features": [_account(cache) for cache in caches],
         "held_out": validation.ids,
         "visual": info.visual,
         "teacher": of_teacher,
+        "init": of_init,
         "precision": "bf16" if bf16 else "float32",
     }
     return Trainer(objective, corpus, validation, launched, settings, job.run, meta)
