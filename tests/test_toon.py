@@ -16,9 +16,10 @@ pytest.importorskip("cv2")
 
 from dubbench import media
 from dubbench.datasets import toon
+from dubbench.datasets.embedded import ToonDataset
 from dubbench.datasets.toon_face import EYE_DISTANCE, MAX_GAPE, Face, Pose
 from dubbench.datasets.toon_motion import poses, prosody
-from dubbench.datasets.toon_script import FREE, GRAMMAR, SPEAKERS, script
+from dubbench.datasets.toon_script import FREE, GRAMMAR, SPEAKERS, more, script
 from dubbench.datasets.toon_voice import Espeak, Phone, phones, spoken
 from dubbench.errors import DubbenchError
 
@@ -334,3 +335,19 @@ def test_default_root_follows_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert toon.default_root() == tmp_path / "toon" / toon.VERSION
     monkeypatch.delenv("DUBBENCH_CACHE")
     assert toon.default_root().parts[-2:] == ("toon", toon.VERSION)
+
+
+def test_more_sentences_to_train_on(tmp_path: Path) -> None:
+    corpus, lines = script(), more(30)
+    assert len(lines) == 30 * len(SPEAKERS) == len({line.text for line in lines})
+    assert not {line.text for line in corpus} & {line.text for line in lines}
+    assert {line.split for line in lines} == {"train"}
+    assert more(30) == lines
+    toon.make_corpus(tmp_path / "more", workers=1, lines=lines[:2])
+    data = ToonDataset(tmp_path / "more")
+    assert (
+        [clip.id for clip in data.clips()]
+        == sorted(data.split("train") or [])
+        == sorted(line.clip for line in lines[:2])
+    )
+    assert data.split("test") == []

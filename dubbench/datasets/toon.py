@@ -149,7 +149,7 @@ def digest(root: Path) -> str:
 
 
 def is_whole(root: Path, count: int | None = None) -> bool:
-    """Whether ``root`` holds a corpus of this version with ``count`` clips (as many as it says for None), none missing."""
+    """Whether ``root`` holds a corpus of this version and ``count`` clips (None: as many as it says), none missing."""
     try:
         told = json.loads((root / "corpus.json").read_text("utf-8"))
         if told["version"] != VERSION or count not in (None, told["clips"]):

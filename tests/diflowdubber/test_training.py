@@ -170,7 +170,7 @@ def test_a_run_begins_with_another_ones_weights(features, teacher, tmp_path):
     with pytest.raises(DubbenchError, match="begun with another init"):
         train(replace(second, init=None), Settings(steps=1), CPU)
     checkpoint.release(checkpoint.find(first.run), tmp_path / "released")
-    with pytest.raises(DubbenchError, match="released: weights of another configuration: .* is missing"):
+    with pytest.raises(DubbenchError, match=r"released: weights of another configuration: .* is missing"):
         train(replace(second, run=tmp_path / "third", init=tmp_path / "released"), Settings(steps=1), CPU)
     with pytest.raises(DubbenchError, match="a checkpoint of stage 'dub'; 'tts' is wanted"):
         train(Job("tts", tiny, [features], tmp_path / "other", 2, init=first.run), Settings(steps=1), CPU)

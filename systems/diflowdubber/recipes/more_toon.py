@@ -1,0 +1,32 @@
+"""More of `toon` to train on: sentences that the corpus does not have, in its ten voices.
+
+    python systems/diflowdubber/recipes/more_toon.py FOLDER [--sentences 40]
+
+The folder is a corpus of its own: ``--dataset toon --root FOLDER --split train``. 40 sentences a voice take two minutes
+on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from dubbench.datasets.toon import make_corpus
+from dubbench.datasets.toon_script import more
+from dubbench.progress import progress
+
+
+def main() -> None:
+    """Make it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sentences", type=int, default=40, help="a voice")
+    given = parser.parse_args()
+    lines = more(given.sentences)
+    with progress("making more of toon", len(lines)) as advance:
+        make_corpus(given.folder, os.cpu_count() or 1, lambda done, total: advance(), lines)
+
+
+if __name__ == "__main__":
+    main()
