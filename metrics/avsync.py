@@ -166,7 +166,8 @@ class AVSync(MetricBase):
         assert item.truth is not None
         if self._network is None:
             self.load("cpu")
-        for sound, where in ((item.dub, "dub"), (item.truth, "ground truth")):
+        sounds = ((item.dub, "dub"), (item.truth, "ground truth"))
+        for sound, where in sounds:
             if silent(sound.samples):
                 return Unscored(f"no sound in the {where}")
         try:
@@ -175,6 +176,9 @@ class AVSync(MetricBase):
             )
         except (VisualError, MediaError) as error:
             return Unscored(str(error))
+        for sound, where in sounds:  # once more without what lies beyond the video
+            if silent(sound.at(RATE)[: len(seen) * RATE // FPS]):
+                return Unscored(f"no sound in the {where} while the video lasts")
         truth: Floats = item.truth.derive("avsync/truth", lambda: self._hear(seen, item.truth))
         return {"avsync": mean_cosine(truth, self._hear(seen, item.dub))}
 

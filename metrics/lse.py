@@ -120,26 +120,32 @@ class LSE(MetricBase):
         and ``seconds`` compared, each of these again for every track (``track0_...``), and ``unscored_tracks``,
         ``seen`` (share of frames with a face), ``clipped`` (share of samples at full scale), ``video_s``, ``dub_s``.
 
-        Unscored: a dub below -80 dBFS; no face track; a dub that shares fewer than 6 frames with every track.
+        Unscored: a dub below -80 dBFS; no face track; a dub that shares fewer than 6 frames with every track, or is
+        below -80 dBFS where it does. A track under which it is silent counts as unscored.
         """
         from dubbench.metrics.filterbank import pcm16
         from dubbench.metrics.syncnet.network import SPAN
         from dubbench.metrics.syncnet.pictures import FPS
-        from dubbench.metrics.syncnet.pipeline import compare
+        from dubbench.metrics.syncnet.pipeline import compare, heard
 
         if silent(item.dub.samples):
             return Unscored("no sound in the dub (SyncNet would give it a number all the same)")
         if self._embedder is None:
             self.load("cpu")
         assert self._embedder is not None
-        pcm = pcm16(item.dub.at(RATE))
+        samples = item.dub.at(RATE)
+        pcm = pcm16(samples)
         look: Look = item.picture.derive(self.info.recipe, lambda: self._look(item.picture.path))
         if look.problem:
             return Unscored(look.problem)
         stats: dict[str, float] = {}
         sums = dict.fromkeys(("confidence", "distance", "distance_at_zero", "offset", "seconds"), 0.0)
-        scored = 0
+        scored = silences = 0
         for number, lips in enumerate(look.tracks):
+            under = heard(lips, samples)
+            if len(under) and silent(under):  # whatever sounds before or after
+                silences += 1
+                continue
             found = compare(lips, pcm, self._embedder)
             if found is None:
                 continue
@@ -155,6 +161,8 @@ class LSE(MetricBase):
             for name, value in values.items():
                 stats[f"track{number}_{name}"] = value
                 sums[name] += value
+        if not scored and silences:
+            return Unscored("no sound in the dub while a face is seen (SyncNet would give it a number all the same)")
         if not scored:
             return Unscored(f"the dub ({item.dub.duration:.2f} s) shares fewer than 6 frames with every face track")
         return {

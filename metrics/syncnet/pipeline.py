@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,10 @@ PER_FRAME = 640
 """Samples at 16 kHz."""
 LEAST = SPAN + 1
 """Frames that picture and sound must share: the original leaves out the last possible window."""
+_WINDOW = 3440  # samples that a window of 20 cepstra hears: 19 steps of 160, and 400
 _BLOCK = 64  # windows at a time, so that an hour of film needs no gigabytes
 
+Number = TypeVar("Number", bound=np.generic)
 FindFaces = Callable[[Sequence[bytes]], list[Boxes]]
 
 
@@ -130,14 +133,22 @@ def embed(crops_of_a_track: Iterable[NDArray[np.uint8]], embedder: Embedder) -> 
     return every[:-1]
 
 
+def heard(lips: Lips, samples: NDArray[Number]) -> NDArray[Number]:
+    """What of a dub's (T,) samples at 16 kHz on the video's clock is compared with a track; (0,) where they share fewer
+    than 6 frames. Sound beyond the track is cut, and where the sound ends first the track ends with it."""
+    under = samples[PER_FRAME * lips.start : PER_FRAME * (lips.start + lips.frames)]
+    count = min(lips.frames, len(under) // PER_FRAME) - SPAN
+    return under[: PER_FRAME * (count - 1) + _WINDOW] if count > 0 else under[:0]
+
+
 def compare(lips: Lips, pcm: NDArray[np.int16], embedder: Embedder) -> Sync | None:
     """One track against a dub's 16-bit samples at 16 kHz on the video's clock; None where they share fewer than 6
-    frames. Sound beyond the track is cut, and where the sound ends first the track ends with it."""
-    heard = pcm[PER_FRAME * lips.start : PER_FRAME * (lips.start + lips.frames)]
-    count = min(lips.frames, len(heard) // PER_FRAME) - SPAN
-    if count < 1:
+    frames (`heard`)."""
+    sound = heard(lips, pcm)
+    if not len(sound):
         return None
-    return sync(lips.embeddings[:count], embedder.sound(mfcc(heard), count))
+    count = (len(sound) - _WINDOW) // PER_FRAME + 1
+    return sync(lips.embeddings[:count], embedder.sound(mfcc(sound), count))
 
 
 def s3fd_faces(detector: Detector) -> FindFaces:

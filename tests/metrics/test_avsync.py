@@ -153,6 +153,9 @@ def test_what_cannot_be_scored(metric: AVSync, monkeypatch: pytest.MonkeyPatch) 
     sound, silent = voice(0.6), np.zeros(9600, np.float32)
     assert metric.score(item(silent, sound)) == Unscored("no sound in the dub")
     assert metric.score(item(sound, silent)) == Unscored("no sound in the ground truth")
+    late, all_of_it = np.concatenate([silent, sound]), "no sound in the {} while the video lasts"
+    assert metric.score(item(late, sound)) == Unscored(all_of_it.format("dub"))
+    assert metric.score(item(sound, late)) == Unscored(all_of_it.format("ground truth"))
     shared, unscored = item(sound, sound), set()
     for name, (dub, rate) in awkward(sound).items():
         stats = metric.score(replace(shared, dub=Sound(dub, rate)))

@@ -21,6 +21,8 @@ from dubbench.errors import DubbenchError
 from dubbench.media import probe, read_audio
 from dubbench.metric import Item, Stats, Unscored
 from dubbench.metrics import lse
+from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.syncnet.mfcc import mfcc
 from dubbench.picture import Picture
 from dubbench.sound import Sound
 
@@ -188,6 +190,26 @@ def test_silence_and_clipping(made, cropped: Path) -> None:  # type: ignore[no-u
     clipped = scored(metric, cropped, np.clip(100 * speech(), -1, 1))
     assert loud["distance_at_zero"] == clipped["distance_at_zero"]
     assert scored(metric, cropped, speech())["clipped"] == 0
+
+
+def test_silence_is_of_what_is_compared(made, cropped: Path) -> None:  # type: ignore[no-untyped-def]
+    """16 pictures are 0.64 s, of which the last window, left out, leaves 0.615 s heard: 9840 samples."""
+    metric, quiet = made(lse.LSEDirect), np.zeros(16 * 640, np.float32)
+    found = reason(metric, cropped, np.r_[quiet, speech()])
+    assert found == "no sound in the dub while a face is seen (SyncNet would give it a number all the same)"
+    for at, counts in ((9840, False), (9839, True)):
+        click = quiet.copy()
+        click[at] = 1.0
+        assert isinstance(metric.score(item(cropped, click)), Unscored) is not counts
+        other = metric._embedder.sound(mfcc(pcm16(click)), 11) != metric._embedder.sound(mfcc(pcm16(quiet)), 11)
+        assert other.any() == counts
+
+
+def test_a_track_without_sound_is_unscored(made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    metric, video = made(lse.LSE), grey(tmp_path / "clip.mp4", 48)
+    where(metric, monkeypatch, lambda n: [FACE] if n < 10 or n >= 38 else [])
+    late = scored(metric, video, np.r_[np.zeros(24000), speech(0.5)])
+    assert (late["tracks"], late["unscored_tracks"], late["track1_start"]) == (1, 1, 38 / 25)
 
 
 @pytest.mark.parametrize("kind", [lse.LSE, lse.LSEDirect])
