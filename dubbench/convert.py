@@ -2,9 +2,9 @@
 
 A pickle can run any code when it is read. So nothing here is read in the caller's process: `convert` starts another
 one, with a bare environment, after the file's digest was checked. There `state_dict` reads with
-``torch.load(weights_only=True)``, which builds tensors and refuses everything else, and ``torchscript`` with
-``torch.jit.load``, which compiles the archive's code but calls none of it. What comes back is a safetensors file: a
-JSON header and numbers. The rest of the risk is a flaw in those two readers; hence the flag ``--convert``.
+``torch.load(weights_only=True)``, which builds tensors and refuses everything else, or with `dubbench.inert_pickle`;
+``torchscript`` reads with `dubbench.torchscript`, which does not open the archive's code. What comes back is a
+safetensors file: a JSON header and numbers. The rest of the risk is a flaw in those readers; hence ``--convert``.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ def state_dict(source: Path, key: str = "", prefix: str = "", inert: bool = Fals
     """
     import torch
 
+    _refuse_torchscript(source)
     mapped = zipfile.is_zipfile(source)  # an optimiser's state beside the weights is then never read
     try:
         if inert:
@@ -155,19 +156,35 @@ def state_dict(source: Path, key: str = "", prefix: str = "", inert: bool = Fals
     return tensors, beside
 
 
-def torchscript(source: Path, prefix: str = "") -> Converted:
-    """Parameters and buffers of a TorchScript archive; none of its methods is called.
+def _refuse_torchscript(source: Path) -> None:
+    """``torch.load`` hands a TorchScript archive to ``torch.jit.load``, which runs its ``__setstate__``: not here.
 
-    Raises:
-        DubbenchError: not such an archive.
+    Asked of the reader that ``torch.load`` itself uses, so that both see the same records.
     """
     import torch
 
+    with source.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            return
     try:
-        module = torch.jit.load(str(source), map_location="cpu")
-    except Exception as error:
-        raise DubbenchError(f"not a TorchScript archive ({type(error).__name__})") from error
-    state = {str(k): v for k, v in module.state_dict().items()}
+        records = torch._C.PyTorchFileReader(str(source)).get_all_records()
+    except RuntimeError as error:
+        raise DubbenchError("not a file of torch.save (a broken zip)") from error
+    if any(name == "constants.pkl" or name.startswith("code/") for name in records):
+        raise DubbenchError(
+            "it is a TorchScript archive, which holds programs, and no file of torch.save; nothing in it was run"
+        )
+
+
+def torchscript(source: Path, prefix: str = "") -> Converted:
+    """Parameters and buffers of a TorchScript archive; its code is not opened.
+
+    Raises:
+        DubbenchError: not such an archive, or it holds more than modules and tensors.
+    """
+    from dubbench.torchscript import torchscript_tensors
+
+    state = torchscript_tensors(source)
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}, {}
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -118,13 +117,86 @@ def test_neither_reader_runs_it(tmp_path: Path, zipped: bool) -> None:
     assert torch.equal(tensors["weight"], small()["model"]["weight"]) and isinstance(beside["settings"], Inert)
 
 
+class Writes(torch.nn.Module):
+    """Loaded by TorchScript, it makes a file: its ``__setstate__`` is run."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self.mark, self.weight = mark, torch.zeros(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, torch.Tensor, bool]:
+        return (self.mark, self.weight, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, torch.Tensor, bool]) -> None:
+        self.mark, self.training = state[0], state[2]
+        self.weight = state[1] + torch.from_file(state[0], True, 4, dtype=torch.uint8).fill_(65).sum()
+
+
+class Nested(torch.nn.Module):
+    """A small module of several kinds of layers; tied, transposed and empty tensors."""
+
+    def __init__(self, inner: torch.nn.Module | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.lstm, self.norm = torch.nn.LSTM(3, 4, num_layers=2), torch.nn.BatchNorm1d(4)
+        self.head = torch.nn.Linear(4, 3)
+        self.head.weight = torch.nn.Parameter(torch.randn(4, 3).T)
+        self.tied, self.inner = self.head, inner or torch.nn.Identity()
+        self.register_buffer("nothing", torch.zeros(0))
+        self.register_buffer("short", torch.arange(3, dtype=torch.float16))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_gives_its_parameters(tmp_path: Path) -> None:
-    layer = torch.nn.Linear(3, 4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.save(torch.jit.script(layer), tmp_path / "toy.pt")
-        tensors, _ = torchscript(tmp_path / "toy.pt")
-    assert torch.equal(tensors["weight"], layer.weight) and torch.equal(tensors["bias"], layer.bias)
+    torch.jit.save(torch.jit.script(Nested()), tmp_path / "toy.pt")
+    expected = torch.jit.load(tmp_path / "toy.pt").state_dict()
+    tensors, beside = torchscript(tmp_path / "toy.pt")
+    assert not beside and set(tensors) == set(expected) and len(tensors) == 8 + 5 + 2 + 2 + 2
+    assert all(torch.equal(tensors[k], v) and tensors[k].dtype == v.dtype for k, v in expected.items())
+    assert set(torchscript(tmp_path / "toy.pt", "head.")[0]) == {"weight", "bias"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_no_reader_runs_torchscript(tmp_path: Path) -> None:
+    mark, source = tmp_path / "ran", tmp_path / "toy.pt"
+    mark.write_bytes(b"old!")
+    torch.jit.save(torch.jit.script(Nested(Writes(str(mark)))), source)
+    torch.jit.load(source)
+    assert mark.read_bytes() == b"AAAA", "it writes where it likes, indeed"
+    mark.unlink()
+    for inert in (False, True):
+        with pytest.raises(DubbenchError, match="it is a TorchScript archive, which holds programs"):
+            state_dict(source, inert=inert)
+    with pytest.raises(DubbenchError, match="a module that wants to run code to be read; nothing in it was run"):
+        torchscript(source)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "old format"])
+def test_torchscript_reads_no_other_pickle(tmp_path: Path, zipped: bool) -> None:
+    mark = malicious(tmp_path, zipped)
+    with pytest.raises(DubbenchError, match=r"it holds \w+\.system and not just modules|not a TorchScript archive"):
+        torchscript(tmp_path / "toy.pt")
+    assert not mark.exists()
+
+
+def test_torchscript_stays_inside_its_records(tmp_path: Path) -> None:
+    """A tensor that claims more numbers than its record holds would be made of foreign memory."""
+    torch.save(torch.zeros(4).as_strided((2, 2), (2, 1)), tmp_path / "toy.pt")
+    content = (tmp_path / "toy.pt").read_bytes()
+    old = b"K\x02K\x02\x86"  # the size (2, 2)
+    assert content.count(old) == 1
+    (tmp_path / "toy.pt").write_bytes(content.replace(old, b"K\x09K\x02\x86"))
+    with pytest.raises(DubbenchError, match="not a TorchScript archive"):
+        torchscript(tmp_path / "toy.pt")
 
 
 def test_tied_and_sliced_tensors(tmp_path: Path) -> None:
@@ -143,7 +215,7 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     source.write_bytes(b"hello")
     with pytest.raises(DubbenchError, match=r"not a file of torch\.save"):
         state_dict(source)
-    with pytest.raises(DubbenchError, match="not a TorchScript archive"), pytest.warns(DeprecationWarning):
+    with pytest.raises(DubbenchError, match="not a TorchScript archive"):
         torchscript(source)
     with pytest.raises(DubbenchError, match=r"^\S+toy\.pt: cannot be converted: .*No module named 'absent'[^\n]*$"):
         convert("absent:read", source, tmp_path / "out")
