@@ -58,7 +58,7 @@ def convert(converter: str, source: Path, target: Path, options: Options | None 
     job = json.dumps([converter, str(source), str(part), dict(options or {})])
     kept = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
     environment = {**kept, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "dubbench.convert", job]
+    command = [sys.executable, "-P", "-m", "dubbench.convert", job]  # -P: a torch.py in the user's folder is not run
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT

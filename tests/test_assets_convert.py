@@ -222,6 +222,19 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["toy.pt"]
 
 
+def test_nothing_is_imported_from_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    (tmp_path / "torch.py").write_text("raise SystemExit('the torch.py of this folder was run')")
+    monkeypatch.chdir(tmp_path)
+    convert("state_dict", tmp_path / "toy.pt", tmp_path / "out", {"key": "model"})
+    assert set(tensor_names(tmp_path / "out")) == {"weight", "bias"}
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.py").write_text("import torch\ndef read(source): return {'a': torch.ones(1)}, {}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "own"))
+    convert("mine:read", tmp_path / "toy.pt", tmp_path / "out")
+    assert tensor_names(tmp_path / "out") == ["a"]
+
+
 def test_an_absent_entry_and_no_tensors(tmp_path: Path) -> None:
     torch.save(small(), tmp_path / "toy.pt")
     with pytest.raises(DubbenchError, match="it has no entry 'state'"):
