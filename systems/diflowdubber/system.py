@@ -43,7 +43,7 @@ class DiFlowDubber(SystemBase):
     def __init__(
         self,
         checkpoint: str | None = None,
-        nfe: int = 8,
+        nfe: int = 16,
         temperature: float = 0.5,
         codec: str | None = None,
         batch: int = 1,

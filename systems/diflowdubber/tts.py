@@ -33,7 +33,7 @@ class DiFlowTTS(SystemBase):
         DubbenchError: no checkpoint, or one of another stage.
     """
 
-    def __init__(self, checkpoint: str = "", nfe: int = 8, temperature: float = 0.5, codec: str | None = None) -> None:
+    def __init__(self, checkpoint: str = "", nfe: int = 16, temperature: float = 0.5, codec: str | None = None) -> None:
         from .codecs import CODEC_FILE, CODEC_PACKAGES
         from .features import VERSION
         from .training.checkpoint import find, read_meta, weights_digest
