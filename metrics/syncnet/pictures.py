@@ -100,17 +100,24 @@ class Steady:
     """Which pictures ``ffmpeg -r 25`` keeps: one is dropped once the output would be more than 1.1 frames ahead, and
     the one before it or it itself repeated once the output would be 1.1 behind. At 25 a second each is kept once.
 
+    Times within 1 ms of a multiple of 1 / ``fps`` are taken for it, as the rate is for the NTSC one that it is next to:
+    a run keeps pictures in Matroska, which rounds to milliseconds, and the choice must be that of their own file.
+
     Args:
         zero: when the first picture is shown, in seconds.
         fps: the pictures' own rate.
     """
 
     def __init__(self, zero: float, fps: float) -> None:
-        self._zero, self._length, self._next = zero, FPS / fps, 0
+        ntsc = round(fps * 1.001) / 1.001
+        self._fps = ntsc if abs(fps - ntsc) < 1e-5 else fps
+        self._zero, self._length, self._next = zero, FPS / self._fps, 0
 
     def copies(self, time: float) -> tuple[int, int]:
         """Of the picture shown at ``time`` seconds: how often the one before goes out again, how often it itself."""
-        at = (time - self._zero) * FPS
+        passed = time - self._zero
+        nearest = round(passed * self._fps) / self._fps
+        at = FPS * (nearest if abs(passed - nearest) <= 1e-3 else passed)
         if abs(at - round(at)) > 1e-6:
             at += 2**-17  # ffmpeg's way of keeping clear of halves
         ahead = at - self._next

@@ -7,6 +7,7 @@ import pytest
 from lse_parts import excerpt, film
 
 from dubbench.errors import MediaError
+from dubbench.media import silent_copy
 from dubbench.metrics.syncnet.pictures import Steady, decoded, direct, jpegs, through_film
 
 
@@ -49,6 +50,32 @@ def test_keeps_the_pictures_that_ffmpeg_keeps(fps: float, first: list[int], last
     found = kept(fps, 60)
     assert found[:16] == first
     assert found[-4:] == last
+
+
+@pytest.mark.parametrize("fps", [15, 24, 24000 / 1001, 25, 30000 / 1001, 30, 50, 60000 / 1001])
+def test_times_in_milliseconds_choose_the_same_pictures(fps: float) -> None:
+    """As Matroska has them, and the rate that libav reads from its whole nanoseconds."""
+    steady, out = Steady(0.0, 1e9 / round(1e9 / fps)), []
+    for number in range(1500):
+        again, once = steady.copies(round(1000 * number / fps) / 1000)
+        out += [number - 1] * again + [number] * once
+    assert out == kept(fps, 1500)
+
+
+@pytest.mark.parametrize(("late", "chosen"), [(0.0009, [10, 11, 11, 12]), (0.002, [10, 10, 11, 12])])
+def test_times_further_off_are_taken_as_they_are(late: float, chosen: list[int]) -> None:
+    steady, out = Steady(0.0, 24), []
+    for number in range(16):
+        again, once = steady.copies(number / 24 + (late if number else 0))
+        out += [number - 1] * again + [number] * once
+    assert out[10:14] == chosen
+
+
+def test_a_runs_copy_of_a_film_shows_the_same_pictures(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mp4", numbered(48), 24)
+    silent_copy(path, tmp_path / "copy.mkv")
+    ours, theirs = (places([decoded(jpeg) for jpeg in jpegs(p)]) for p in (tmp_path / "copy.mkv", path))
+    assert ours == theirs == kept(24, 48)
 
 
 @pytest.mark.parametrize("fps", [25, 30])
