@@ -121,6 +121,7 @@ def utmos_calls(checkout: Path | None) -> list[tuple[str, Call, Call, str]]:
 
     from dubbench.metrics import utmos
     from dubbench.metrics.models import utmos22
+    from dubbench.metrics.models.loading import with_state
 
     try:
         import torchaudio  # noqa: F401
@@ -137,7 +138,7 @@ def utmos_calls(checkout: Path | None) -> list[tuple[str, Call, Call, str]]:
     state = random_state(utmos22.empty())
     theirs = UTMOS22Strong().eval()
     theirs.load_state_dict(state)
-    ours = utmos22.with_state(state)
+    ours = with_state(utmos22.empty(), state, "random")
 
     def score(sound: Any) -> float:
         with torch.no_grad():

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.errors import DubbenchError
-from dubbench.metrics.models.loading import read_state
+from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.wav2vec2 import WIDTH, Wav2Vec2
 
 EMBEDDING = 128
@@ -52,24 +51,13 @@ def load_utmos22(weights: Path, device: str = "cpu") -> UTMOS22:
     Raises:
         DubbenchError: they do not.
     """
-    return with_state(read_state(weights), str(weights)).to(device)
+    return with_state(empty(), read_state(weights), str(weights)).to(device)
 
 
 def empty() -> UTMOS22:
     """The network with names and shapes, but no numbers."""
     with torch.device("meta"):
         return UTMOS22()
-
-
-def with_state(state: dict[str, Tensor], where: str = "state") -> UTMOS22:
-    """The network with ``state`` as its parameters, taken over without a copy."""
-    model = empty()
-    try:
-        model.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-    except RuntimeError as error:
-        what = " ".join(str(error).split())[:300]
-        raise DubbenchError(f"{where}: not the weights of UTMOS22 strong ({what})") from error
-    return model.eval().requires_grad_(False)
 
 
 def to_16k(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ torch = pytest.importorskip("torch")
 from random_weights import random_state  # noqa: E402
 
 from dubbench.metrics.models import utmos22  # noqa: E402
+from dubbench.metrics.models.loading import with_state  # noqa: E402
 
 SOUNDS: dict[str, tuple[NDArray[np.float32], int]] = {
     "odd frames": (voice(), 16000),
@@ -79,7 +80,7 @@ def test_a_head_of_zeros_gives_three(model: utmos22.UTMOS22) -> None:
     state = dict(model.state_dict())
     for name in ("projection.2.weight", "projection.2.bias"):
         state[name] = torch.zeros_like(state[name])
-    assert utmos.opinion(utmos22.with_state(state), voice(), 16000) == 3.0
+    assert utmos.opinion(with_state(utmos22.empty(), state, "state"), voice(), 16000) == 3.0
 
 
 def test_a_batch_of_equal_lengths_changes_nothing_and_padding_does(model: utmos22.UTMOS22) -> None:
@@ -97,15 +98,21 @@ def test_the_same_digits_whatever_was_scored_before(model: utmos22.UTMOS22) -> N
     assert scores[0] == scores[2] != scores[1]
 
 
-def test_weights_that_do_not_fit_are_refused(model: utmos22.UTMOS22) -> None:
+def test_weights_that_do_not_fit_are_refused(model: utmos22.UTMOS22, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
     state = dict(model.state_dict())
     missing = {name: tensor for name, tensor in state.items() if name != "judge_emb"}
-    with pytest.raises(DubbenchError, match="judge_emb"):
-        utmos22.with_state(missing)
-    with pytest.raises(DubbenchError, match="extra"):
-        utmos22.with_state(state | {"extra": torch.zeros(1)})
-    with pytest.raises(DubbenchError, match="domain_emb"):
-        utmos22.with_state(state | {"domain_emb": torch.zeros(1, 64)})
+    for wrong, problem in (
+        (missing, "judge_emb is missing"),
+        (state | {"blstm.extra": torch.zeros(1)}, "blstm.extra has no place"),
+        (state | {"domain_emb": torch.zeros(1, 64)}, "domain_emb has shape (1, 64), not (1, 128)"),
+    ):
+        save_file(wrong, tmp_path / "wrong.safetensors")
+        with pytest.raises(DubbenchError) as caught:
+            utmos22.load_utmos22(tmp_path / "wrong.safetensors")
+        assert str(caught.value) == f"{tmp_path}/wrong.safetensors: not weights of UTMOS22: {problem}"
+        (tmp_path / "wrong.safetensors").unlink()  # 400 MB
 
 
 def test_resampling_keeps_a_tone_and_removes_what_lies_above(model: utmos22.UTMOS22) -> None:
