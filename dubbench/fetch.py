@@ -9,11 +9,12 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def fetch(remote: Remote, target: Path, progress: Bytes | None = None, wait: flo
     """Bring ``remote`` to ``target``; nothing is done if it is there with the right digest.
 
     What has come so far lies in ``target`` + ``.part`` and is continued, in this call (up to 5 attempts in a row
-    without a byte, with pauses) and in later ones.
+    without a byte, with pauses) and in later ones. Without a digest that is done only while the server says that it
+    is still the same file, by the ETag or date kept in ``target`` + ``.part.tag``; else it begins anew.
 
     Args:
         remote: what to fetch.
@@ -83,14 +85,25 @@ def fetch(remote: Remote, target: Path, progress: Bytes | None = None, wait: flo
     continued = part.is_file()
     _transfer(remote, part, progress, wait)
     if not _right(remote, part):
-        part.unlink()
+        _drop(part)
         if not continued:
             raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
         _transfer(remote, part, progress, wait)  # the old part may have been of another file
         if not _right(remote, part):
-            part.unlink()
+            _drop(part)
             raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
     part.replace(target)
+    _tag_of(part).unlink(missing_ok=True)
+
+
+def _tag_of(part: Path) -> Path:
+    """Where the server's name for the version lies that ``part`` is of."""
+    return part.with_name(f"{part.name}.tag")
+
+
+def _drop(part: Path) -> None:
+    for path in (part, _tag_of(part)):
+        path.unlink(missing_ok=True)
 
 
 def _right(remote: Remote, path: Path) -> bool:
@@ -108,8 +121,9 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
     failures, came = 0, False
     while True:
         have = part.stat().st_size if part.is_file() else 0
-        if remote.size and have > remote.size:
-            part.unlink()
+        tag = _tag_of(part).read_text("utf-8") if _tag_of(part).is_file() and not remote.digest else ""
+        if (remote.size and have > remote.size) or not (tag or remote.digest):
+            _drop(part)  # too long, or nothing would tell whether the rest is of the same file
             have = 0
         if remote.size and have == remote.size:
             return
@@ -117,7 +131,7 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
         if needed > free:
             raise DubbenchError(f"{part.parent}: {free / 1e6:,.0f} MB free of {needed / 1e6:,.0f} MB needed; make room")
         try:
-            total = _append(remote, part, have, progress)
+            total = _append(remote, part, have, tag, progress)
             if part.stat().st_size >= total:
                 return
             reason: Exception = ConnectionError(f"broken off at {part.stat().st_size:,} of {total:,} bytes")
@@ -129,7 +143,7 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
             if _hopeless(error, came):
                 raise unreachable(remote.url, error) from error
             if isinstance(error, urllib.error.HTTPError) and error.code == 416:
-                part.unlink(missing_ok=True)
+                _drop(part)
             reason = error
         grown = (part.stat().st_size if part.is_file() else 0) > have
         came |= grown
@@ -139,19 +153,33 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
         time.sleep(wait * 2 ** (failures - 1))
 
 
-def _append(remote: Remote, part: Path, have: int, progress: Bytes | None) -> int:
-    """One request; returns how long ``part`` should be then."""
-    with _open(remote.url, have) as answer:
-        if answer.status != 206:
+def _append(remote: Remote, part: Path, have: int, tag: str, progress: Bytes | None) -> int:
+    """One request; returns how long ``part`` should be then.
+
+    Raises:
+        ConnectionError: what is there cannot be continued, and was dropped.
+    """
+    with _open(remote.url, have, tag) as answer:
+        total = answer.length or 0  # as far as http.client understands it
+        if answer.status == 206:
+            began = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+            now = answer.headers.get("ETag" if tag.startswith('"') else "Last-Modified")
+            if not began or int(began[1]) != have or (tag and now and now != tag):
+                _drop(part)
+                raise ConnectionError("another part than the one asked for, or of another file")
+            total = int(began[2]) if began[2] != "*" else have + total if total else 0
+        else:
             have = 0  # the server sends the whole file
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else 0
         if not (total or answer.chunked or remote.size or remote.digest):
             raise DubbenchError(
                 f"{remote.url}: {urlsplit(remote.url).netloc} does not say how long {remote.name} is and nobody "
                 "publishes its digest, so that a file cut off would be taken for whole; download it by other means, "
                 "then: dubbench assets import FILE"
             )
+        if not have:
+            _drop(part)
+            if not remote.digest:
+                _tag_of(part).write_text(_version(answer.headers), "utf-8")
         with part.open("ab" if have else "wb") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)
@@ -161,7 +189,13 @@ def _append(remote: Remote, part: Path, have: int, progress: Bytes | None) -> in
     return remote.size or total or have  # without a length, the last chunk or the digest tells
 
 
-def _open(url: str, start: int = 0) -> Any:
+def _version(headers: Mapping[str, str]) -> str:
+    """What ``If-Range`` takes: the ETag unless it is a weak one, or the date; "" if the server gives neither."""
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _open(url: str, start: int = 0, tag: str = "") -> Any:
     if urlsplit(url).scheme not in ("http", "https"):
         raise DubbenchError(f"{url}: not an http address")
     if offline():
@@ -169,6 +203,8 @@ def _open(url: str, start: int = 0) -> Any:
     request = urllib.request.Request(url, headers={"User-Agent": "dubbench"})
     if start:
         request.add_header("Range", f"bytes={start}-")
+        if tag:
+            request.add_header("If-Range", tag)
     return urllib.request.urlopen(request, timeout=TIMEOUT)
 
 
@@ -183,7 +219,8 @@ def unreachable(url: str, error: Exception) -> DubbenchError:
     """The one line for a server that does not answer, or says no."""
     host = urlsplit(url).netloc
     if isinstance(error, urllib.error.HTTPError):
-        return DubbenchError(f"{url}: {host} answered {error.code} {error.reason}; try again later")
+        said = " ".join(str(error.reason).split())  # of a redirect loop, several lines
+        return DubbenchError(f"{url}: {host} answered {error.code} {said}; try again later")
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return DubbenchError(f"{url}: {host} cannot be reached ({why}); check the network, then run the same command again")

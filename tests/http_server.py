@@ -22,6 +22,11 @@ class Server:
         self.status: list[int] = []
         self.ranges = True
         self.length = "told"  # or "chunked", or "none": then the end of the connection is the end of the file
+        self.version: dict[str, str] = {"ETag": '"{}"'}  # {} becomes the content's digest; may be empty
+        self.heeds = True  # what If-Range says
+        self.from_zero = False  # gives the whole file for a range, and calls it one
+        self.claims: str | None = None  # its Content-Length, if not the true one
+        self.moved: dict[str, str] = {}
         self.asked: list[tuple[str, str | None]] = []
         server = self
 
@@ -33,15 +38,28 @@ class Server:
                 server.asked.append((self.path, wanted))
                 if server.status:
                     return self.send_error(server.status.pop(0))
+                if self.path in server.moved:
+                    self.send_response(302)
+                    self.send_header("Location", server.moved[self.path])
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
                 body = server.files.get(self.path.split("?")[0])
                 if body is None:
                     return self.send_error(404)
+                version = {key: text.format(hashlib.md5(body).hexdigest()) for key, text in server.version.items()}
+                if server.heeds and self.headers.get("If-Range") not in (None, *version.values()):
+                    wanted = None
                 start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
                 if wanted and server.ranges and start >= len(body):
                     return self.send_error(416)
                 self.send_response(206 if start else 200)
+                for key, text in version.items():
+                    self.send_header(key, text)
+                if start:
+                    start = 0 if server.from_zero else start
+                    self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
                 if server.length == "told":
-                    self.send_header("Content-Length", str(len(body) - start))
+                    self.send_header("Content-Length", server.claims or str(len(body) - start))
                 elif server.length == "chunked":
                     self.send_header("Transfer-Encoding", "chunked")
                 self.send_header("Connection", "close")

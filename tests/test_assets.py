@@ -180,6 +180,67 @@ def test_without_a_length_nothing_is_pinned(make: Make, server: Server, cut: boo
     assert have("toy")
 
 
+VERSIONS = {"ETag": {"ETag": '"{}"'}, "date": {"ETag": 'W/"{}"', "Last-Modified": "{}"}, "nothing": {}}
+OTHER = CONTENT[::-1]
+
+
+@pytest.mark.parametrize("heeds", [True, False], ids=["If-Range heeded", "If-Range ignored"])
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("within", [True, False], ids=["in one call", "in two"])
+def test_two_files_are_not_mixed(
+    make: Make, server: Server, monkeypatch: pytest.MonkeyPatch, version: str, heeds: bool, within: bool
+) -> None:
+    """The file on the server changes while half of it is here, and nobody publishes its digest."""
+    item = make(sha256=None, size=0)
+    server.version, server.heeds = VERSIONS[version], heeds
+    server.break_after = [300_000] + ([] if within else [0] * fetch.TRIES)
+
+    def change(_: float = 0) -> None:
+        server.files["/f.bin"] = OTHER
+
+    if within:
+        monkeypatch.setattr(fetch.time, "sleep", change)
+    else:
+        with pytest.raises(DubbenchError, match="broken off"):
+            bring(item)
+        server.break_after = []
+        change()
+    bring(item, say=str)
+    assert asset_path("toy").read_bytes() == OTHER
+    assert sorted(file.name for file in folder_of(item).iterdir()) == [".busy", "lock.json", "toy.bin"]
+
+
+@pytest.mark.parametrize("version", ["ETag", "date"])
+def test_half_of_the_same_file_is_gone_on_with(make: Make, server: Server, version: str) -> None:
+    item = make(sha256=None, size=0)
+    server.version, server.break_after = VERSIONS[version], [300_000]
+    bring(item, say=str)
+    assert server.asked == [("/f.bin", None), ("/f.bin", "bytes=300000-")] and asset_digest("toy") == DIGEST
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_range_that_begins_elsewhere(make: Make, server: Server, published: bool) -> None:
+    item = make() if published else make(sha256=None, size=0)
+    server.from_zero, server.break_after = True, [300_000]
+    bring(item, say=str)
+    assert asset_path("toy").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("claim", ["abc", "-5"])
+def test_a_senseless_length(make: Make, server: Server, claim: str) -> None:
+    server.claims = claim
+    with pytest.raises(DubbenchError, match=r"does not say how long toy\.bin is"):
+        bring(make(sha256=None, size=0))
+    bring(make(), say=str)
+    assert have("toy")
+
+
+def test_a_redirect_loop_is_one_line(make: Make, server: Server) -> None:
+    server.moved["/f.bin"] = f"{server.address}/f.bin"
+    with pytest.raises(DubbenchError, match=r"^\S+: \S+ answered 302 [^\n]+; try again later$"):
+        bring(make())
+
+
 def test_chunks_tell_the_end(make: Make, server: Server) -> None:
     item = make(sha256=None, size=0)
     server.length, server.break_after = "chunked", [300_000] * fetch.TRIES
