@@ -57,7 +57,7 @@ def _metric(name: str) -> Row:
         metric = make_metric(name)
         with within(f"metric {name!r} cannot be loaded"):
             metric.load("cpu")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _row(f"metric {name}", one_line(error), _remedy(str(error), "metrics", name))
     return _row(f"metric {name}")
 

@@ -106,9 +106,9 @@ def _load(task: Task) -> tuple[System | None, str]:
         made.load(resolve_device(task.device))
         if isinstance(made, Expects):
             made.expects([clip.id for clip in read_manifest(task.run).clips])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if made is not None:
-            with suppress(Exception):
+            with suppress(Exception, SystemExit):
                 made.close()
         return None, f"the system cannot be loaded: {one_line(error)}"
     return made, ""
@@ -121,7 +121,7 @@ def _close() -> str:
     try:
         if system is not None:
             system.close()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return one_line(error)
     return ""
 
@@ -133,7 +133,7 @@ def failed(label: str, wanted: Wanted, reason: str) -> DubRow:
 
 def _warm_up(system: System, task: Task) -> None:
     """One dub for nothing, so that caches and lazy initialisation are not timed; errors come again when it counts."""
-    with suppress(Exception), _staged(system, task, task.wanted[:1]) as (requests, _):
+    with suppress(Exception, SystemExit), _staged(system, task, task.wanted[:1]) as (requests, _):
         for _answer in system.dub(requests):
             pass
 
@@ -170,7 +170,7 @@ def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[s
                 answers = iter(system.dub(requests)) if answers is None else answers
                 answer = next(answers, None)
                 synchronise()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 why = one_line(error)
                 break
             spent += time.perf_counter() - start

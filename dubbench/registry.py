@@ -69,7 +69,7 @@ def factory(group: Group, name: str) -> Any:
             return entry.load()
     except DubbenchError as error:
         raise error if str(error).startswith(what) else DubbenchError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DubbenchError(f"{what}: {one_line(error)}") from error
 
 
@@ -104,7 +104,7 @@ def make_system(spec: Spec) -> System:
             system = make(*args, **dict(spec.kwargs))
     except DubbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DubbenchError(f"system {str(spec)!r} cannot be created: {one_line(error)}") from error
     if not isinstance(system, System):
         raise DubbenchError(
@@ -126,7 +126,7 @@ def make_metric(name: str) -> Metric:
             metric = make()
     except DubbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DubbenchError(f"metric {name!r} cannot be created: {one_line(error)}") from error
     if not isinstance(metric, Metric):
         raise DubbenchError(

@@ -183,7 +183,7 @@ def _metric(name: str, device: str) -> Metric | str:
             metric = make_metric(name)
             metric.load(resolve_device(device))
             _metrics[name] = metric
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _metrics[name] = f"the metric cannot be loaded: {one_line(error)}"
     return _metrics[name]
 
@@ -219,7 +219,7 @@ def _row(work: Work, job: Job, name: str, key: str, item: Item | None) -> ScoreR
         else:
             stats = metric.score(item)
         update: dict[str, object] = {"reason": stats.reason} if isinstance(stats, Unscored) else _checked(stats)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         update = {"reason": one_line(error), "error": True}
     return row.model_copy(update=update)
 

@@ -1,6 +1,7 @@
 """A system that hums, and systems that misbehave in the ways systems do."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -133,6 +134,33 @@ class Dies(_Bad):
             if self.victim(request):
                 os._exit(13)
             yield from super().dub([request])
+
+
+class Exits(_Bad):
+    """Calls ``sys.exit`` when it is made, on load, on one clip or on close."""
+
+    name = "example-exits"
+
+    def __init__(self, when: str = "made") -> None:
+        super().__init__()
+        self.when = when
+        self._exit("made")
+
+    def _exit(self, now: str) -> None:
+        if self.when == now:
+            sys.exit(0)
+
+    def load(self, device: str) -> None:
+        self._exit("load")
+
+    def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
+        for request in requests:
+            if self.victim(request):
+                self._exit("clip")
+            yield from super().dub([request])
+
+    def close(self) -> None:
+        self._exit("close")
 
 
 class Strange(_Bad):
