@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from dubbench.assets import (
+    LOCK,
     Asset,
     Lock,
     Part,
@@ -28,7 +30,7 @@ from dubbench.assets import (
     target_of,
     write_lock,
 )
-from dubbench.convert import convert
+from dubbench.convert import WrongFileError, convert
 from dubbench.errors import DubbenchError
 from dubbench.fetch import Bytes, Remote, fetch, offline, read_url
 from dubbench.identity import file_digest
@@ -61,7 +63,13 @@ def bring(item: Asset, convert_too: bool = False, say: Say = print, progress: By
             lock.addresses[part.file] = address  # before it comes: the rest of a half file is fetched from there too
             write_lock(item, lock)
             pinned = part.sha256 or pinned_digest(lock, part)
-            remote = Remote(part.file, _mirrored(address), part.size, f"sha256:{pinned}" if pinned else "")
+            remote = Remote(
+                part.file,
+                _mirrored(address),
+                part.size,
+                digest=f"sha256:{pinned}" if pinned else "",
+                pinned_in="" if part.sha256 else str(folder_of(item) / LOCK),
+            )
             fetch(remote, folder_of(item) / part.file, progress)
             note(item, lock, part.file)
             known = "as published" if part.sha256 else "as before" if pinned else "pinned now: nobody publishes it"
@@ -121,10 +129,27 @@ def note(item: Asset, lock: Lock, file: str, digest: str = "") -> None:
 
 
 def make_converted(item: Asset, lock: Lock, say: Say) -> None:
-    """Convert the published file, whose digest is in the lock."""
+    """Convert the published file, whose digest is in the lock.
+
+    Raises:
+        DubbenchError: it cannot be. If nobody publishes its digest and it never could, then something else came on the
+            first fetch (a page to log in, say): it and its pin are dropped, so that the next fetch asks again.
+    """
     target, source = target_of(item), folder_of(item) / item.file
     assert item.convert is not None
-    convert(item.convert, source, target, item.options)
+    try:
+        convert(item.convert, source, target, item.options)
+    except WrongFileError as error:
+        if item.sha256 or lock.converted_from == pinned_digest(lock, item):
+            raise
+        source.unlink()
+        for of in (lock.files, lock.addresses):
+            of.pop(item.file, None)
+        write_lock(item, lock)
+        raise DubbenchError(
+            f"{error}; as nobody publishes its digest, it was dropped, and its pin in {folder_of(item) / LOCK}; if "
+            "that was not the weight (a page to log in?), fetch or import it again"
+        ) from error
     lock.converted_from = lock.files[item.file].sha256
     note(item, lock, target.name)
     say(f"{item.name}: converted to {target.name}")
@@ -164,10 +189,12 @@ def _disk(error: OSError) -> DubbenchError:
 
 def _settled(address: str, before: str) -> str:
     """``address`` without a moving branch: a hub address on ``main`` becomes one on the commit that it is at now, or
-    was at on the first fetch."""
-    if before or "/resolve/main/" not in address:
-        return before or address
-    base, _, file = address.partition("/resolve/main/")
+    was at on the first fetch (``before``, which counts for nothing else)."""
+    base, moving, file = address.partition("/resolve/main/")
+    if not moving:
+        return address
+    if re.fullmatch(f"{re.escape(base)}/resolve/[0-9a-f]+/{re.escape(file)}", before):
+        return before
     parts = urlsplit(base)
     answer = read_url(_mirrored(f"{parts.scheme}://{parts.netloc}/api/models{quote(parts.path)}/revision/main"))
     try:

@@ -37,6 +37,14 @@ EXTRA = "extra"
 """Key of the safetensors metadata with plain values that lay beside the tensors, as JSON."""
 EXTRA_LIMIT = 1 << 20
 
+WRONG_FILE = 3
+"""Exit status of the other process when it is the file that will not do, and not this machine."""
+
+
+class WrongFileError(DubbenchError):
+    """The file cannot be what it should be."""
+
+
 Options = Mapping[str, str | int | bool]
 Converted = tuple[dict[str, Any], dict[str, Any]]
 """Tensors by name, and plain values beside them."""
@@ -52,7 +60,8 @@ def convert(converter: str, source: Path, target: Path, options: Options | None 
         options: keyword arguments of the converter.
 
     Raises:
-        DubbenchError: the file is not of that format, holds more than tensors, or there is no room or memory.
+        WrongFileError: the file is not of that format, or holds more than tensors, or none.
+        DubbenchError: no room, memory or package for it.
     """
     part = target.with_name(target.name + ".part")
     job = json.dumps([converter, str(source), str(part), dict(options or {})])
@@ -68,9 +77,10 @@ def convert(converter: str, source: Path, target: Path, options: Options | None 
             reason = lines[-1] if lines else f"the converter ended with {done.returncode}, for lack of memory perhaps"
             if "No space left" in reason:
                 raise DubbenchError(f"{target}: the disk is full; make room and run the same command again")
-            raise DubbenchError(f"{source}: cannot be converted: {reason}")
+            kind = WrongFileError if done.returncode == WRONG_FILE else DubbenchError
+            raise kind(f"{source}: cannot be converted: {reason}")
         if not tensor_names(part):
-            raise DubbenchError(f"{source}: holds no tensors")
+            raise WrongFileError(f"{source}: holds no tensors")
         shutil.copymode(source, part)  # safetensors writes for the owner alone; a shared folder is for all
         part.replace(target)
     except subprocess.TimeoutExpired as error:
@@ -139,6 +149,8 @@ def state_dict(source: Path, key: str = "", prefix: str = "", inert: bool = Fals
         if named is None:
             raise DubbenchError("not a file of torch.save, or it holds more than tensors; nothing was run") from error
         raise DubbenchError(f"it holds {named[1]} and not just tensors; nothing in it was run") from error
+    except MemoryError:
+        raise
     except Exception as error:  # zip, pickle and torch each raise their own kinds
         raise DubbenchError(f"not a file of torch.save ({type(error).__name__})") from error
     beside: dict[str, Any] = {}
@@ -229,7 +241,7 @@ def _main(job: str) -> int:
         write_tensors(tensors, beside, Path(target))
     except Exception as error:
         print(one_line(error), file=sys.stderr)
-        return 3
+        return WRONG_FILE if isinstance(error, DubbenchError) else 4
     return 0
 
 

@@ -32,12 +32,16 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file to fetch: its name, address, size in bytes (0 if unknown) and digest (``md5:…``, ``sha256:…`` or "")."""
+    """A file to fetch: its name, address, size in bytes (0 if unknown) and digest (``md5:…``, ``sha256:…`` or "").
+
+    ``pinned_in``: the file that has the digest from an earlier fetch, where it is not a published one.
+    """
 
     name: str
     url: str
     size: int = 0
     digest: str = ""
+    pinned_in: str = ""
 
 
 def offline() -> bool:
@@ -87,11 +91,11 @@ def fetch(remote: Remote, target: Path, progress: Bytes | None = None, wait: flo
     if not _right(remote, part):
         _drop(part)
         if not continued:
-            raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
+            raise _another(remote)
         _transfer(remote, part, progress, wait)  # the old part may have been of another file
         if not _right(remote, part):
             _drop(part)
-            raise DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
+            raise _another(remote)
     part.replace(target)
     _tag_of(part).unlink(missing_ok=True)
 
@@ -101,9 +105,25 @@ def _tag_of(part: Path) -> Path:
     return part.with_name(f"{part.name}.tag")
 
 
+def _kept_tag(remote: Remote, part: Path) -> str:
+    """The version that ``part`` is of; "" if unknown, or if it is from another address."""
+    kept = _tag_of(part).read_text("utf-8") if _tag_of(part).is_file() else ""
+    url, _, tag = kept.partition("\n")
+    return tag if url == remote.url else ""
+
+
 def _drop(part: Path) -> None:
     for path in (part, _tag_of(part)):
         path.unlink(missing_ok=True)
+
+
+def _another(remote: Remote) -> DubbenchError:
+    if remote.pinned_in:
+        return DubbenchError(
+            f"{remote.url}: what came is not what came before ({remote.digest}, pinned in {remote.pinned_in}); try "
+            "again later, or delete that file if the new one is right"
+        )
+    return DubbenchError(f"{remote.url}: what came is not what was published ({remote.digest}); try again later")
 
 
 def _right(remote: Remote, path: Path) -> bool:
@@ -121,7 +141,7 @@ def _transfer(remote: Remote, part: Path, progress: Bytes | None, wait: float) -
     failures, came = 0, False
     while True:
         have = part.stat().st_size if part.is_file() else 0
-        tag = _tag_of(part).read_text("utf-8") if _tag_of(part).is_file() and not remote.digest else ""
+        tag = _kept_tag(remote, part)
         if (remote.size and have > remote.size) or not (tag or remote.digest):
             _drop(part)  # too long, or nothing would tell whether the rest is of the same file
             have = 0
@@ -178,8 +198,8 @@ def _append(remote: Remote, part: Path, have: int, tag: str, progress: Bytes | N
             )
         if not have:
             _drop(part)
-            if not remote.digest:
-                _tag_of(part).write_text(_version(answer.headers), "utf-8")
+            if not remote.digest:  # a digest tells better
+                _tag_of(part).write_text(f"{remote.url}\n{_version(answer.headers)}", "utf-8")
         with part.open("ab" if have else "wb") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)

@@ -48,7 +48,7 @@ def torchscript_tensors(source: Path) -> dict[str, Tensor]:
             (data,) = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
             with archive.open(data) as file:
                 top = _Unpickler(file, archive, data.partition("/")[0]).load()
-    except DubbenchError:
+    except (DubbenchError, MemoryError):
         raise
     except Exception as error:  # zip, pickle and torch each raise their own kinds
         raise DubbenchError(f"not a TorchScript archive ({type(error).__name__})") from error

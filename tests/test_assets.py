@@ -11,6 +11,7 @@ from http_server import CONTENT, Server, serving
 from dubbench import fetch
 from dubbench.assets import (
     Asset,
+    Lock,
     Part,
     asset,
     asset_digest,
@@ -20,6 +21,7 @@ from dubbench.assets import (
     folder_of,
     have,
     read_lock,
+    write_lock,
 )
 from dubbench.assets_import import take
 from dubbench.assets_store import alone, bring, verify
@@ -161,7 +163,10 @@ def test_pinned_by_the_first_fetch_where_nobody_publishes(make: Make, server: Se
     assert said[0].endswith("(pinned now: nobody publishes it)") and asset_digest("toy") == DIGEST
     (folder_of(item) / "toy.bin").unlink()
     server.files["/f.bin"] = b"another"
-    with pytest.raises(DubbenchError, match="not what was published"):
+    said_where = (
+        r"not what came before \(sha256:\S+, pinned in \S+/toy/lock\.json\); try again later, or delete that file"
+    )
+    with pytest.raises(DubbenchError, match=said_where):
         bring(item)
     server.files["/f.bin"] = CONTENT
     bring(item, say=say)
@@ -366,6 +371,45 @@ def test_a_branch_of_the_hub_becomes_its_commit(make: Make, server: Server, monk
     shutil.rmtree(folder_of(item))
     with pytest.raises(DubbenchError, match="the hub does not say which commit its main branch is at"):
         bring(item)
+
+
+def test_a_corrected_address_counts(make: Make, server: Server) -> None:
+    with pytest.raises(DubbenchError, match="cannot be reached"):
+        bring(make(address="http://127.0.0.1:9/old.bin"))
+    bring(make(), say=str)
+    assert have("toy") and read_lock(asset("toy")).addresses == {"toy.bin": f"{server.address}/f.bin"}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["http://127.0.0.1:9/{}", "https://huggingface.co/org/toy/resolve/../../x/{}", "https://huggingface.co/{}"],
+)
+def test_a_lock_does_not_say_where_to_fetch(
+    make: Make, server: Server, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    """But for the commit of a hub's branch: it may have come from anywhere, with an imported folder."""
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    server.files |= {
+        "/api/models/org/toy/revision/main": b'{"sha": "abc123"}',
+        "/org/toy/resolve/abc123/toy.bin": CONTENT,
+    }
+    item = make(address="https://huggingface.co/org/toy/resolve/main/toy.bin", sha256=None, size=0)
+    folder_of(item).mkdir(parents=True)
+    write_lock(item, Lock(addresses={"toy.bin": forged.format("toy.bin")}))
+    bring(item, say=str)
+    assert read_lock(item).addresses == {"toy.bin": "https://huggingface.co/org/toy/resolve/abc123/toy.bin"}
+
+
+def test_half_a_file_of_another_address(make: Make, server: Server) -> None:
+    """Two files of one version, as far as the server says."""
+    server.version = {"ETag": '"1"'}
+    server.files["/g.bin"] = OTHER
+    server.break_after = [300_000] + [0] * fetch.TRIES
+    with pytest.raises(DubbenchError, match="broken off"):
+        bring(make(sha256=None, size=0))
+    server.break_after = []
+    bring(make(sha256=None, size=0, address=f"{server.address}/g.bin"), say=str)
+    assert asset_path("toy").read_bytes() == OTHER
 
 
 def test_import_of_a_file(make: Make, tmp_path: Path) -> None:

@@ -244,6 +244,44 @@ def test_an_absent_entry_and_no_tensors(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["toy.pt"]
 
 
+def test_what_never_was_the_weight_is_not_kept(
+    serve: Callable[..., Asset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page to log in is what comes first, and nobody publishes the weight's digest."""
+    (tmp_path / "page").write_bytes(b"<html>log in</html>")
+    torch.save(small(), tmp_path / "toy.pt")
+
+    def unpublished(file: Path) -> Asset:
+        item = serve(file, key="model").model_copy(update={"sha256": None, "size": 0})
+        monkeypatch.setitem(assets(), "toy", item)
+        return item
+
+    said = r"not a file of torch\.save.* it was dropped, and its pin in \S+/toy/lock\.json; if that was not the weight"
+    with pytest.raises(DubbenchError, match=said):
+        bring(unpublished(tmp_path / "page"), convert_too=True, say=str)
+    item = unpublished(tmp_path / "toy.pt")
+    bring(item, convert_too=True, say=str)
+    assert have("toy")
+    pinned = asset_digest("toy")
+    target_of(item).unlink()
+    item = item.model_copy(update={"options": {"key": "absent"}})  # it was good once: that stays
+    with pytest.raises(DubbenchError, match=r"it has no entry 'absent'$"):
+        bring(item, convert_too=True, say=str)
+    bring(unpublished(tmp_path / "toy.pt"), convert_too=True, say=str)
+    assert asset_digest("toy") == pinned
+
+
+def test_a_machine_that_cannot_convert_loses_nothing(
+    serve: Callable[..., Asset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(small(), tmp_path / "toy.pt")
+    item = serve(tmp_path / "toy.pt", key="model").model_copy(update={"sha256": None, "convert": "absent:read"})
+    monkeypatch.setitem(assets(), "toy", item)
+    with pytest.raises(DubbenchError, match=r"No module named 'absent'$"):
+        bring(item, convert_too=True, say=str)
+    assert (assets_dir() / "toy" / "toy.pt").read_bytes() == (tmp_path / "toy.pt").read_bytes()
+
+
 def test_a_damaged_conversion_is_made_again(serve: Callable[..., Asset], tmp_path: Path) -> None:
     torch.save(small(), tmp_path / "toy.pt")
     item = serve(tmp_path / "toy.pt", key="model")
