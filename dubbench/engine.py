@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import pickle
@@ -76,56 +77,63 @@ def each(
 
 
 class _Worker(Generic[T, R]):
-    """A process with one task."""
+    """A process with one task, in a process group of its own, so that what a task starts ends with it."""
 
     task: T
     result: R | Crash
     """Set once `ended`."""
-    deadline: float | None
-    """Seconds of the monotonic clock; none until the process has the task."""
+    deadline: float
+    """Seconds of the monotonic clock."""
     process: Any
     pipe: Connection
+    sender: threading.Thread
 
     def __init__(self, function: Callable[[T], R], task: T, timeout: float | Callable[[T], float]) -> None:
         self.function, self.timeout = function, timeout
+        pickle.dumps((function, task))  # what cannot be sent is told before there is a process
         self._start()
         self.give(task)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
+        # No daemon: it may have processes of its own. `_kill_all` sees to it that none is waited for at exit.
+        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=False)
         self.process.start()
         theirs.close()
+        _alive.add(self)
 
     def give(self, task: T) -> None:
-        self.task, self.deadline = task, None
+        self.task = task
         if self.process.exitcode is not None:
+            self.kill()
             self._start()
+        self.deadline = time.monotonic() + START + self._limit
         payload = pickle.dumps((self.function, task))
-        with suppress(OSError):  # it died before it could take the task: `ended` finds that
-            self.pipe.send_bytes(payload)
+        # In a thread, since a process that does not read would keep us from ever seeing that.
+        self.sender = threading.Thread(target=_send, args=(self.pipe, payload), daemon=True)
+        self.sender.start()
 
     def ended(self) -> bool:
         """Whether the task came to an end; `result` is what it gave."""
         code = self.process.exitcode  # before the pipe: what it sent before it died is there by now
         try:
             while self.pipe.poll():
-                kind, value = pickle.loads(self.pipe.recv_bytes())
-                if kind == "result":
-                    self.result = value
+                message = self.pipe.recv_bytes()
+                if message != STARTED:
+                    self.result = _read(message)
                     return True
                 self.deadline = time.monotonic() + self._limit
         except (EOFError, OSError):
-            self.process.join()
-            code = self.process.exitcode
-        except Exception as error:
-            self.result = Crash(f"its result cannot be read: {one_line(error)}")
+            code = self._exit(1.0)
+            self.kill()
+            self.result = Crash("its process left its task" if code is None else f"its process died (exit code {code})")
             return True
         if code is not None:
+            self.kill()
             self.result = Crash(f"its process died (exit code {code})")
             return True
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline:
             self.kill()
             self.result = Crash(f"no answer within {self._limit:g} s")
             return True
@@ -136,34 +144,74 @@ class _Worker(Generic[T, R]):
         return self.timeout(self.task) if callable(self.timeout) else self.timeout
 
     def end(self) -> None:
-        """Let the process end by itself: it may have files to close."""
+        """Let the process end by itself, for it may have files to close; then what it left behind."""
         self.pipe.close()
-        self.process.join(5.0)
+        self._exit(5.0)
         self.kill()
 
+    def _exit(self, seconds: float) -> int | None:
+        """Its exit code, waited for so long (`Process.join` waits for ever for one that closed its files)."""
+        end = time.monotonic() + seconds
+        while self.process.exitcode is None and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.process.exitcode  # type: ignore[no-any-return]
+
     def kill(self) -> None:
+        """End the process and what it started."""
         self.process.terminate()
-        self.process.join(1.0)
+        self._exit(1.0)
         self.process.kill()
+        with suppress(OSError, AttributeError):  # there is no such group, or the system has none
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.join()
-        self.pipe.close()
+        self.sender.join(1.0)
+        if not self.sender.is_alive():  # else somebody holds the other end: it is not to write into another file
+            self.pipe.close()
+        _alive.discard(self)
+
+
+START = 120.0
+"""Seconds that a process may take to start and to take a task, beside the task's own limit."""
+STARTED = b"started"
+
+_alive: set[_Worker[Any, Any]] = set()
+
+
+@atexit.register
+def _kill_all() -> None:
+    """Whatever is left where a generator was never closed: exit would wait for it."""
+    for worker in list(_alive):
+        worker.kill()
+
+
+def _send(pipe: Connection, payload: bytes) -> None:
+    with suppress(OSError):  # it died before it could take the task: `ended` finds that
+        pipe.send_bytes(payload)
+
+
+def _read(message: bytes) -> Any:
+    try:
+        return pickle.loads(message)
+    except Exception as error:
+        return Crash(f"its result cannot be read: {one_line(error)}")
 
 
 def _serve(pipe: Connection, parent: int) -> None:
     """In the new process: tasks from the pipe until it is closed."""
     _start(parent)
-    while True:
-        try:
+    own = os.getpid()
+    with suppress(EOFError, OSError):
+        while True:
             payload = pipe.recv_bytes()
-        except (EOFError, OSError):
-            return
-        pipe.send_bytes(pickle.dumps(("started", None)))
-        try:
-            function, task = pickle.loads(payload)
-            answer = pickle.dumps(("result", function(task)))
-        except BaseException as error:  # a task that calls sys.exit, too, only ends itself
-            answer = pickle.dumps(("result", Crash(one_line(error))))
-        pipe.send_bytes(answer)
+            pipe.send_bytes(STARTED)
+            try:
+                function, task = pickle.loads(payload)
+                answer = pickle.dumps(function(task))
+            except BaseException as error:  # a task that calls sys.exit, too, only ends itself
+                answer = pickle.dumps(Crash(one_line(error)))
+            if os.getpid() != own:  # the task forked, and this is not the process that was asked
+                os._exit(0)
+            pipe.send_bytes(answer)
 
 
 @contextmanager
@@ -183,12 +231,16 @@ def _thread_count(threads: int) -> Iterator[None]:
 
 
 def _start(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    """Leave Ctrl-C to the parent, and end, with all that was started here, when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
+        if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -26,7 +26,10 @@ def require(module: str, extra: str, feature: str) -> ModuleType:
 
 def one_line(error: BaseException) -> str:
     """``error`` as one line for a table cell: its type (unless it is ours) and its first lines of text."""
-    text = " ".join(str(error).split())[:400]
+    try:
+        text = " ".join(str(error).split())[:400]
+    except Exception:  # somebody else's __str__
+        text = ""
     if isinstance(error, DubbenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

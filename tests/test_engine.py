@@ -1,4 +1,6 @@
 import os
+import time
+from pathlib import Path
 
 from engine_tasks import misbehave
 
@@ -62,3 +64,35 @@ def test_what_cannot_be_sent_back_is_a_reason() -> None:
     assert found["a"] == "a"
     assert found["exit"] == Crash("SystemExit: 3")
     assert "pickle" in found["lambda"].reason  # type: ignore[union-attr]
+
+
+def test_what_a_task_does_to_its_process_is_its_own_affair() -> None:
+    tasks = ["pool", "no-rebuild", "closes", "forks", "wordless", "a"]
+    found = dict(each(misbehave, tasks, workers=2, timeout=60))
+    assert found == {
+        "pool": [1],
+        "no-rebuild": Crash("its result cannot be read: FileNotFoundError: rebuilt from a file that is gone"),
+        "closes": Crash("its process left its task"),
+        "forks": "forks",
+        "wordless": Crash("WordlessError"),
+        "a": "a",
+    }
+
+
+def test_what_a_task_starts_ends_with_its_process() -> None:
+    ((_, child),) = each(misbehave, ["leaves"], workers=1, timeout=60)
+    assert isinstance(child, int)
+    for _ in range(50):
+        if not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {child} goes on")
+
+
+def test_large_tasks_and_results_pass() -> None:
+    tasks = ["x" * 5_000_000, "y" * 5_000_000, "z"]
+    assert [(len(t), r == t) for t, r in each(misbehave, tasks, workers=1, timeout=60)] == [
+        (5_000_000, True),
+        (5_000_000, True),
+        (1, True),
+    ]
