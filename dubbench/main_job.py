@@ -102,6 +102,7 @@ def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
 @contextmanager
 def _cell_held(cell: Cell, roots: dict[str, Path], out: Path) -> Iterator[Dataset]:
     """A cell's data set, and its run folder held for us: until the board is written, where that lies in it."""
+    metric_entries(cell.profile, cell.metrics)  # a wrong name is told before a data set is made
     data = open_dataset(cell.dataset, roots)
     data.clips()  # that there are some is known before a folder is made
     with held(out):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from dubbench.clip import Clip
@@ -15,10 +17,11 @@ from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import info_digest, rows_digest, signature
 from dubbench.media import RATE, read_audio, write_wav
+from dubbench.metric import Metric
 from dubbench.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
 from dubbench.progress import progress
 from dubbench.provenance import code, hardware, packages
-from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of
+from dubbench.registry import Spec, check_columns, make_metric, make_system, metrics_of, profiles_of, with_name
 from dubbench.settings import Pairing, Reference, another_clip, load_table, pair
 from dubbench.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
 from dubbench.wholeness import note
@@ -158,7 +161,9 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
     Raises:
         DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
     """
-    made, broken = ({name: make_metric(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    made, broken = ({name: _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    if broken:
+        _tell_of_weights(profile)
     check_columns(made)
     if broken and not made:
         raise DubbenchError(f"no metric of profile {profile!r} can be made; {'; '.join(broken)}")
@@ -169,6 +174,28 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
         for name, m in made.items()
     }
     return entries, broken
+
+
+def _asked_for(name: str) -> Metric:
+    try:
+        return make_metric(name)
+    except DubbenchError as error:
+        raise DubbenchError(with_name(name, error)) from error
+
+
+@cache  # once, however many cells there are
+def _tell_of_weights(profile: str) -> None:
+    """Say on standard error, before the long work, which metrics lack weights and the one command that brings all."""
+    from dubbench.assets_doctor import lacking, of_profile, users
+
+    known = users()
+    lacks = {metric: lacking(metric) for weight in of_profile(profile) for metric in known[weight]}
+    lacks = {metric: items for metric, items in lacks.items() if items and profile in profiles_of(metric)}
+    if lacks:
+        flag = " --convert" if any(item.convert for items in lacks.values() for item in items) else ""
+        names = ", ".join(lacks)
+        command = f"dubbench assets fetch --profile {profile}{flag}"
+        print(f"dubbench: no weights for {names} of profile {profile!r}; {command} brings them", file=sys.stderr)
 
 
 def _clip_row(

@@ -118,14 +118,15 @@ def make_metric(name: str) -> Metric:
     """Create a metric (nothing is loaded yet).
 
     Raises:
-        DubbenchError: unknown name, or a plugin that raises or does not keep the protocol.
+        DubbenchError: unknown name, weights that are not here (with the command that brings all of them), or a plugin
+            that raises or does not keep the protocol.
     """
     make = factory("metrics", name)
     try:
         with within(f"metric {name!r} cannot be created"):
             metric = make()
-    except DubbenchError:
-        raise
+    except DubbenchError as error:
+        raise DubbenchError(_all_weights(name) or str(error)) from error
     except (Exception, SystemExit) as error:
         raise DubbenchError(f"metric {name!r} cannot be created: {one_line(error)}") from error
     if not isinstance(metric, Metric):
@@ -137,6 +138,20 @@ def make_metric(name: str) -> Metric:
     if stated is not None and metric.info.profiles != stated:
         metric.info = metric.info.model_copy(update={"profiles": stated})
     return metric
+
+
+def _all_weights(name: str) -> str:
+    """The line for a metric that lacks more weights than the one over which it fell; empty if it does not."""
+    from dubbench.assets_doctor import command, lacking
+
+    weights = lacking(name)
+    *others, last = [weight.name for weight in weights] or [""]
+    return f"{', '.join(others)} and {last} are not here; {command(weights)} brings them" if others else ""
+
+
+def with_name(name: str, error: DubbenchError) -> str:
+    """Why a metric cannot be made, for who does not see its name beside."""
+    return str(error) if repr(name) in str(error) else f"metric {name!r}: {error}"
 
 
 def profiles_of(name: str) -> frozenset[str]:
@@ -194,7 +209,7 @@ def metrics_of(profile: str) -> tuple[dict[str, Metric], list[str]]:
             if profile in profiles_of(name):
                 found[name] = make_metric(name)
         except DubbenchError as error:
-            broken.append(f"left out: {error}")
+            broken.append(f"left out: {with_name(name, error)}")
     return found, broken
 
 

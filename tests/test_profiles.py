@@ -1,10 +1,11 @@
 """Which metrics belong to a run: profiles known without making a metric, and one column once."""
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
-from dubbench import planning, registry
+from dubbench import main_job, planning, registry
 from dubbench.errors import DubbenchError
 from dubbench.listing import list_metrics
 from dubbench.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
@@ -69,7 +70,7 @@ def test_a_metric_of_another_profile_is_not_spoken_of() -> None:
 def test_a_metric_of_this_profile_that_cannot_be_made_is_left_out() -> None:
     found, broken = registry.metrics_of("paper")
     assert list(found) == ["both"]
-    assert broken == ["left out: s3fd is not here; dubbench assets fetch s3fd brings it"]
+    assert broken == ["left out: metric 'heavy': s3fd is not here; dubbench assets fetch s3fd brings it"]
 
 
 def test_profiles_are_known_without_making_it_and_entered_into_its_info() -> None:
@@ -94,7 +95,41 @@ def test_one_column_twice_is_refused() -> None:
 
 def test_a_profile_whose_metrics_all_lack_something_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "names", lambda group: ["heavy"])
-    with pytest.raises(DubbenchError, match="no metric of profile 'paper' can be made; left out: s3fd is not here"):
+    with pytest.raises(DubbenchError, match="no metric of profile 'paper' can be made; left out: metric 'heavy': s3fd"):
         planning.metric_entries("paper", [])
     with pytest.raises(DubbenchError, match="no metric belongs to profile 'none'"):
         planning.metric_entries("none", [])
+
+
+def test_all_lacking_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path))
+    monkeypatch.setattr(Heavy, "assets", ("syncnet-v2", "s3fd"))
+    line = "syncnet-v2 and s3fd are not here; dubbench assets fetch syncnet-v2 s3fd --convert brings them"
+    with pytest.raises(DubbenchError, match=f"^metric 'heavy': {line}$"):
+        planning.metric_entries("offline", ["heavy"])
+    with pytest.raises(DubbenchError, match="no metric named 'heavi'; did you mean"):
+        planning.metric_entries("offline", ["heavi"])
+    assert registry.metrics_of("paper")[1] == [f"left out: metric 'heavy': {line}"]
+
+
+def test_the_one_command_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path))
+    planning._tell_of_weights.cache_clear()
+    for profile in ("offline", "paper", "paper"):
+        planning.metric_entries(profile, [])
+    line = "no weights for heavy of profile 'paper'; dubbench assets fetch --profile paper --convert brings them"
+    assert capsys.readouterr() == ("", f"dubbench: {line}\n")
+
+
+def test_metrics_are_looked_up_before_a_data_set_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(main_job, "open_dataset", lambda *_: pytest.fail("the data set was opened"))
+    cell, machine = planning.Cell("toon", metrics=("nosuch",)), planning.Machine()
+    for verb in (
+        lambda: main_job.run_cell(cell, {}, [], tmp_path / "run", machine),
+        lambda: main_job.validate(cell, {}, tmp_path / "run", tmp_path / "page.md", machine),
+    ):
+        with pytest.raises(DubbenchError, match="no metric named 'nosuch'"):
+            verb()
+    assert not list(tmp_path.iterdir())
