@@ -219,9 +219,14 @@ def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict
 
 def trained_on(meta: dict[str, Any]) -> tuple[str, ...]:
     """The data sets that a checkpoint's weights have seen, in both stages."""
+    return tuple(sorted({row["dataset"] for row in seen(meta)}))
+
+
+def seen(meta: dict[str, Any]) -> list[dict[str, Any]]:
+    """The features (data set, split, clips, sha256) that a checkpoint, its teacher and its first weights learnt from."""
     origins = [meta, meta.get("teacher") or {}, meta.get("init") or {}]
-    rows = [row for origin in origins for row in origin.get("features", ())]
-    return tuple(sorted({row["dataset"] for row in rows}))
+    rows = {row.get("sha256", str(row)): row for origin in origins for row in origin.get("features", ())}
+    return list(rows.values())
 
 
 def _fit(sound: Any, length: int) -> Any:
