@@ -160,7 +160,8 @@ def read_lock(item: Asset) -> Lock:
         return Lock()
     except (OSError, ValueError) as error:
         raise DubbenchError(
-            f"{path}: not readable as a lock; dubbench assets verify {item.name} writes it anew"
+            f"{path}: not readable as a lock; dubbench assets fetch {item.name}{' --convert' if item.convert else ''} "
+            "writes it anew"
         ) from error
 
 

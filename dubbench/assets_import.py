@@ -54,7 +54,7 @@ def take(path: Path, name: str = "", convert_too: bool = False, say: Say = print
 
 def _bring(item: Asset, files: Sequence[Path], named: bool, alone_there: bool, say: Say) -> bool:
     """Copy a weight's published files, and its converted one, if they are among ``files``."""
-    mine, theirs = read_lock(item), _their_lock(item, files)
+    mine, theirs = _my_lock(item), _their_lock(item, files)
     chosen: dict[str, Path] = {}
     for part in item.files:
         pinned = part.sha256 or pinned_digest(mine, part) or pinned_digest(theirs, part)
@@ -83,6 +83,13 @@ def _bring(item: Asset, files: Sequence[Path], named: bool, alone_there: bool, s
         mine.addresses |= theirs.addresses
         write_lock(item, mine)
     return True
+
+
+def _my_lock(item: Asset) -> Lock:
+    try:
+        return read_lock(item)
+    except DubbenchError:  # written anew if something comes for it, and no obstacle to the other weights
+        return Lock()
 
 
 def _their_lock(item: Asset, files: Iterable[Path]) -> Lock:

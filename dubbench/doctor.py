@@ -9,7 +9,7 @@ from typing import Any
 from dubbench.assets_doctor import OPTIONAL, examine_assets, lacking
 from dubbench.errors import DubbenchError, one_line
 from dubbench.patience import within
-from dubbench.registry import factory, make_metric, names, origin
+from dubbench.registry import assets_of, factory, make_metric, names, origin
 
 Row = dict[str, Any]
 
@@ -71,6 +71,9 @@ def _remedy(error: str, group: Any, name: str) -> str:
         package, _, where = origin(group, name).partition(": ")
     except DubbenchError:
         return ""
+    weights = assets_of(name) if group == "metrics" else ()
+    if weights and "No module named" not in error:  # here, else it would not be tried; but they do not load
+        return f"dubbench assets verify {' '.join(weights)}; where it says ok, delete the folder and fetch it anew"
     if package == "dubbench":
         extra = "diflowdubber" if ".diflowdubber" in where else "metrics" if group == "metrics" else "toon"
         return f"pip install 'dubbench[{extra}]'"

@@ -341,8 +341,10 @@ def test_a_broken_lock_is_mended(make: Make, server: Server) -> None:
     item = make()
     bring(item, say=str)
     (folder_of(item) / "lock.json").write_text("{")
-    with pytest.raises(DubbenchError, match="not readable as a lock"):
+    said = r"not readable as a lock; dubbench assets fetch toy writes it anew"
+    with pytest.raises(DubbenchError, match=said):
         asset_path("toy")
+    assert re.search(said, verify()[0]["state"])
     server.asked = []
     bring(item, say=str)
     assert have("toy") and server.asked == []
@@ -417,6 +419,15 @@ def test_import_of_a_file(make: Make, tmp_path: Path) -> None:
     (tmp_path / "renamed").write_bytes(CONTENT)
     assert take(tmp_path / "renamed", say=str) == ["toy"]
     assert asset_digest("toy") == DIGEST and (tmp_path / "renamed").exists()
+
+
+def test_import_beside_a_broken_lock(make: Make, tmp_path: Path) -> None:
+    """It is another weight's, or its own: then it is written anew."""
+    (tmp_path / "toy.bin").write_bytes(CONTENT)
+    for broken in (make(name="before", file="b.bin", sha256="0" * 64), make()):
+        folder_of(broken).mkdir(parents=True)
+        (folder_of(broken) / "lock.json").write_text("{")
+    assert take(tmp_path / "toy.bin", say=str) == ["toy"] and asset_digest("toy") == DIGEST
 
 
 def test_import_of_a_wrong_file(make: Make, tmp_path: Path) -> None:

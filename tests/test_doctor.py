@@ -79,6 +79,30 @@ def test_a_metric_that_cannot_load_names_what_brings_it(monkeypatch: pytest.Monk
     assert {r["remedy"] for r in examine() if r["part"] == "metric secs"} == {"pip install 'dubbench[metrics]'"}
 
 
+def test_weights_that_do_not_load_are_no_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the metric's weights are here, but it cannot use them."""
+
+    class Unusable:
+        def load(self, device: str) -> None:
+            raise problem
+
+    monkeypatch.setattr(doctor, "names", lambda group: ["secs-dvector"] if group == "metrics" else [])
+    monkeypatch.setattr(doctor, "lacking", lambda name: [])
+    monkeypatch.setattr(doctor, "examine_assets", list)
+    monkeypatch.setattr(doctor, "make_metric", lambda name: Unusable())
+    for problem, start in (
+        (
+            DubbenchError("a.safetensors: not readable as safetensors (HeaderTooLarge)"),
+            "dubbench assets verify dvector",
+        ),
+        (RuntimeError("Error(s) in loading state_dict"), "dubbench assets verify dvector"),
+        (ModuleNotFoundError("No module named 'torch'"), "pip install 'dubbench[metrics]'"),
+        (DubbenchError("it needs: pip install 'dubbench[whisper]'"), "pip install 'dubbench[whisper]'"),
+    ):
+        (row,) = [row for row in examine() if row["part"] == "metric secs-dvector"]
+        assert row["remedy"].startswith(start), problem
+
+
 def test_doctor_finds_broken_plugins(dubbench: Command) -> None:
     done = dubbench("doctor", "--json")
     assert "Traceback" not in done.stderr
