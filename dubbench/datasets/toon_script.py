@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dubbench.datasets.grid_grammar import GRAMMAR
@@ -120,11 +120,15 @@ def script() -> tuple[Line, ...]:
 
 
 def more(count: int, seed: int = SEED + 1) -> tuple[Line, ...]:
-    """``count`` more GRID sentences of every voice, to train on: none that the corpus has."""
+    """``count`` more GRID sentences of every voice, to train on: none that the corpus has.
+
+    Each with any speaker's face: who learns a voice from the face does not need the reference.
+    """
     rng = random.Random(seed)
     taken = {line.text for line in script()}
     sentences = (pair for pair in _grid_sentences(rng) if pair[1] not in taken)
-    return tuple(_line(rng, speaker, *next(sentences), "train") for speaker in SPEAKERS for _ in range(count))
+    voices = (replace(voice, look=rng.choice(SPEAKERS).look) for voice in SPEAKERS for _ in range(count))
+    return tuple(_line(rng, voice, *next(sentences), "train") for voice in voices)
 
 
 def _line(

@@ -223,7 +223,7 @@ def trained_on(meta: dict[str, Any]) -> tuple[str, ...]:
 
 
 def seen(meta: dict[str, Any]) -> list[dict[str, Any]]:
-    """The features (data set, split, clips, sha256) that a checkpoint, its teacher and its first weights learnt from."""
+    """The features (data set, split, clips, sha256) that a checkpoint, its teacher and its first weights have seen."""
     origins = [meta, meta.get("teacher") or {}, meta.get("init") or {}]
     rows = {row.get("sha256", str(row)): row for origin in origins for row in origin.get("features", ())}
     return list(rows.values())
