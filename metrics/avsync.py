@@ -142,6 +142,7 @@ class AVSync(MetricBase):
                 "length": "sound cut to the video, or filled up with zeros in the filterbank",
                 "shortest_frames": SHORTEST,
                 "silent_below_dbfs": QUIET_DB,
+                "silence_of": "what lies under the video",
                 "precision": "float32",
                 "batch": 1,
                 "aggregation": "mean of frame cosines, mean over clips",
