@@ -343,6 +343,9 @@ def test_more_sentences_to_train_on(tmp_path: Path) -> None:
     assert not {line.text for line in corpus} & {line.text for line in lines}
     assert {line.split for line in lines} == {"train"}
     assert more(30) == lines
+    looks = {speaker.look: speaker.id for speaker in SPEAKERS}
+    assert len({(line.speaker.id, looks[line.speaker.look]) for line in lines}) > 80  # voices and faces: 100 pairs
+    assert all(line.speaker in SPEAKERS for line in more(3, own_faces=True))
     toon.make_corpus(tmp_path / "more", workers=1, lines=lines[:2])
     data = ToonDataset(tmp_path / "more")
     assert (

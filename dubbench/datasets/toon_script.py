@@ -119,16 +119,21 @@ def script() -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def more(count: int, seed: int = SEED + 1) -> tuple[Line, ...]:
+def more(count: int, own_faces: bool = False, seed: int = SEED + 1) -> tuple[Line, ...]:
     """``count`` more GRID sentences of every voice, to train on: none that the corpus has.
 
-    Each with any speaker's face: who learns a voice from the face does not need the reference.
+    Each with any speaker's face, unless ``own_faces``: a model that learns the voice from the face does not heed the
+    reference.
     """
     rng = random.Random(seed)
     taken = {line.text for line in script()}
     sentences = (pair for pair in _grid_sentences(rng) if pair[1] not in taken)
-    voices = (replace(voice, look=rng.choice(SPEAKERS).look) for voice in SPEAKERS for _ in range(count))
-    return tuple(_line(rng, voice, *next(sentences), "train") for voice in voices)
+    lines = []
+    for voice in SPEAKERS:
+        for _ in range(count):
+            face = voice if own_faces else rng.choice(SPEAKERS)
+            lines.append(_line(rng, replace(voice, look=face.look), *next(sentences), "train"))
+    return tuple(lines)
 
 
 def _line(
