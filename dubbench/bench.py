@@ -145,7 +145,7 @@ def _work(clip: ClipRow, manifest: Manifest, work: Path, jobs: tuple[Job, ...], 
             speaker=clip.speaker,
             text=clip.text,
             video=video_file(work, clip.digest),
-            phones=Path(clip.phones) if clip.phones else None,
+            phones=Path(clip.phones).absolute() if clip.phones else None,  # a plugin may change the folder
         ),
         duration=clip.duration,
         fps=clip.fps,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from dubbench.device import resolve_device, synchronise
 from dubbench.errors import DubbenchError, one_line
 from dubbench.identity import file_digest
 from dubbench.media import as_mono, write_wav
+from dubbench.prepare import NO_ROOM
 from dubbench.registry import make_system, parse_spec
 from dubbench.request import Dub, DubRequest, Failure
 from dubbench.staging import neutral, staged
@@ -65,6 +66,13 @@ class Answer:
     unwritten: tuple[int | None, str | None, str] | None = None
 
 
+class _UnwrittenError(Exception):
+    """Not a system's fault: there is no room for its dubs or requests. The arguments are those of an `OSError`."""
+
+    def __init__(self, error: OSError, place: Path) -> None:
+        super().__init__(error.errno, error.strerror, str(place))
+
+
 _system: System | None = None
 _warm = False
 
@@ -91,8 +99,8 @@ def work(task: Task) -> Answer:
                 found, why = _batch(_system, task, (w,))
                 rows |= found or {w.request.clip: failed(task.label, w, why)}
             left = []
-    except OSError as error:
-        return Answer(unwritten=(error.errno, error.strerror, str(task.run / "dubs")))
+    except _UnwrittenError as error:
+        return Answer(unwritten=error.args)
     for w in left:
         rows[w.request.clip] = failed(task.label, w, error_text or "the system gave no answer for this clip")
     return Answer([rows[w.request.clip] for w in task.wanted])
@@ -143,7 +151,7 @@ def _staged(system: System, task: Task, wanted: Sequence[Wanted]) -> Iterator[tu
     """The requests as the system sees them, and the folder that is to be left out of what it says."""
     requests = [w.request for w in wanted]
     if system.info.privileged:
-        yield requests, ""
+        yield requests, str(task.run)
         return
     with staged(requests, task.stage) as copies:
         yield copies
@@ -156,12 +164,18 @@ def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[s
     clips at once spends it on all of them. Writing their files is not part of it.
 
     Raises:
-        OSError: a dub cannot be written.
+        _UnwrittenError: a dub cannot be written, or there is no room for the system's copies.
     """
     by_clip = {w.request.clip: w for w in wanted}
     rows: dict[str, DubRow] = {}
     why, spent = "", 0.0
-    with _staged(system, task, wanted) as (requests, folder):
+    with ExitStack() as stack:
+        try:
+            requests, folder = stack.enter_context(_staged(system, task, wanted))
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise _UnwrittenError(error, task.stage) from error
+            return {}, f"its video and reference cannot be copied for it: {error.strerror or error}"
         answers: Iterator[Dub | Failure] | None = None
         while True:
             synchronise()
@@ -202,7 +216,7 @@ def _keep(task: Task, wanted: Wanted, dub: Dub) -> DubRow:
     """Check a dub and write its wav.
 
     Raises:
-        OSError: it cannot be written.
+        _UnwrittenError: it cannot be written.
     """
     try:
         samples = as_mono(dub.samples, f"the dub of {dub.clip}")
@@ -217,7 +231,10 @@ def _keep(task: Task, wanted: Wanted, dub: Dub) -> DubRow:
     except (DubbenchError, TypeError, ValueError, AttributeError) as error:
         return failed(task.label, wanted, one_line(error))
     path = Path("dubs") / slug(task.label) / f"{dub.clip}.wav"
-    write_wav(task.run / path, samples, rate)
+    try:
+        write_wav(task.run / path, samples, rate)
+    except OSError as error:
+        raise _UnwrittenError(error, task.run / "dubs") from error
     return DubRow(
         system=task.label,
         clip=dub.clip,

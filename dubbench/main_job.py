@@ -58,6 +58,7 @@ def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
 
 def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Outcome:
     """Plan, dub, score, board."""
+    out = out.absolute()  # a system or metric may change the working folder
     with _cell_held(cell, roots, out) as data:
         return _finish([out], out / "board", [_work(data, cell, specs, out, machine)])
 
@@ -73,6 +74,7 @@ def run_suite(
     done: list[Path] = []
     results: list[Result] = []
     missing: list[str] = []
+    out = out.absolute()
     cells = [replace(cell, dataset=dataset, setting=setting) for dataset, setting in suite_cells(name)]
     with held(out):
         for part in cells:
@@ -119,6 +121,7 @@ def synth_cell(
     cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
 ) -> tuple[Manifest, list[DubRow]]:
     """Plan and dub."""
+    out = out.absolute()
     with _cell_held(cell, roots, out) as data:
         manifest = plan(data, cell, specs, out, machine)
         return manifest, bench.synth(out, manifest, machine)
@@ -140,8 +143,8 @@ def rescore(
     results: list[Result] = []
     if machine.device != "auto":
         resolve_device(machine.device)  # a mistake is told before the work begins
-    board = out or runs[0] / "board"
-    runs = list({path.resolve(): path for path in runs}.values())  # one given twice is one
+    runs = list({path.resolve(): path.absolute() for path in runs}.values())  # one given twice is one
+    board = out.absolute() if out else runs[0] / "board"
     with ExitStack() as stack:
         for path in runs:
             read_manifest(path)  # a folder that is no run is not locked
@@ -275,6 +278,7 @@ def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, machine:
     from dubbench.leaderboards.matrix import matrix, validity_page
 
     specs = [parse_spec(text) for text in (*CONTROLS, *DAMAGE)]
+    out, page = out.absolute(), page.absolute()
     with _cell_held(cell, roots, out) as data:
         _work(data, cell, specs, out, machine)
     loaded = read_run(out)

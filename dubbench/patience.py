@@ -1,4 +1,4 @@
-"""Somebody else's code that may never come back, in this process."""
+"""Somebody else's code that may never come back, or go elsewhere, in this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from dubbench.errors import DubbenchError
@@ -23,12 +24,31 @@ class _TooLong(BaseException):
 def within(what: str, seconds: float | None = None) -> Iterator[None]:
     """Break the block off after ``seconds`` (default `PATIENCE`). Code that never returns to Python is not reached.
 
-    Without effect outside of the main thread, where there are no timers, and inside another such block.
+    Not outside of the main thread, where there are no timers, nor inside another such block. In any case the working
+    folder is afterwards what it was, so that relative paths stay good where a plugin calls ``os.chdir``.
 
     Raises:
         DubbenchError: ``what`` gave no answer.
     """
-    limit = PATIENCE if seconds is None else seconds
+    with _same_folder(), _alarm(what, PATIENCE if seconds is None else seconds):
+        yield
+
+
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    here: Path | None = None
+    with suppress(OSError):  # the folder we are in may be gone
+        here = Path.cwd()
+    try:
+        yield
+    finally:
+        if here:
+            with suppress(OSError):
+                os.chdir(here)
+
+
+@contextmanager
+def _alarm(what: str, limit: float) -> Iterator[None]:
     alone = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     if not alone or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield

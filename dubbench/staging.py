@@ -28,7 +28,7 @@ def staged(requests: Sequence[DubRequest], parent: Path | None = None) -> Iterat
         The requests, and the folder of all copies, whose name is another one each time (see `neutral`).
     """
     prefix = None if parent else f"{STAGE}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         copies = []
         for number, request in enumerate(requests):
             own = Path(folder) / str(number)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -144,3 +145,17 @@ def test_a_disk_that_is_full_stops_the_system(task: Callable[..., Task], monkeyp
     monkeypatch.setattr(dubbing, "write_wav", full)
     todo = task(Actor(tone))
     assert work(todo).unwritten == (errno.ENOSPC, "No space left on device", str(todo.run / "dubs"))
+
+
+def test_requests_that_cannot_be_copied(task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    todo = task(Actor(tone))
+    todo.wanted[1].request.video.unlink()
+    rows = work(todo).rows
+    why = "its video and reference cannot be copied for it: No such file or directory"
+    assert [row.reason for row in rows] == ["", why, "", ""]
+    monkeypatch.setattr(shutil, "copyfile", no_room)
+    assert work(todo).unwritten == (errno.ENOSPC, "No space left on device", str(todo.stage))
+
+
+def no_room(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "some name")

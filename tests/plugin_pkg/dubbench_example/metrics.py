@@ -1,6 +1,7 @@
 """A metric that measures level, and one that breaks."""
 
 import os
+import tempfile
 
 import numpy as np
 
@@ -30,6 +31,19 @@ class BadMetric(MetricBase):
         if item.clip.id.endswith("1"):
             raise ZeroDivisionError("one over zero")
         return {"x": float("nan") if item.clip.id.endswith("2") else 1.0}
+
+
+class Wanders(MetricBase):
+    """Changes the working folder on load."""
+
+    info = MetricInfo(name="example-wandering-metric", recipe="wanders", profiles=frozenset({"example"}))
+    columns = (Column(name="wanders", direction="none", aggregate=Mean(value="x")),)
+
+    def load(self, device: str) -> None:
+        os.chdir(tempfile.gettempdir())
+
+    def score(self, item: Item) -> Stats:
+        return {"x": 1.0}
 
 
 class HasModel(MetricBase):

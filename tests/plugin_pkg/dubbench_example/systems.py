@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -161,6 +162,22 @@ class Exits(_Bad):
 
     def close(self) -> None:
         self._exit("close")
+
+
+class Wanders(_Bad):
+    """Changes the working folder when it is made, or on load."""
+
+    name = "example-wanders"
+
+    def __init__(self, when: str = "made") -> None:
+        super().__init__()
+        self.when = when
+        if when == "made":
+            os.chdir(tempfile.gettempdir())
+
+    def load(self, device: str) -> None:
+        if self.when == "load":
+            os.chdir(tempfile.gettempdir())
 
 
 class Strange(_Bad):
