@@ -118,9 +118,13 @@ class DatasetBase:
 
     @cached_property
     def _listing(self) -> Listing:
-        if not self.root.is_dir():
-            raise DubbenchError(f"{self.info.name}: no folder {self.root}; {self.how_to_get}")
-        listing = self.look()
+        try:
+            if not self.root.is_dir():
+                raise DubbenchError(f"{self.info.name}: no folder {self.root}; {self.how_to_get}")
+            listing = self.look()
+        except PermissionError as error:
+            where = error.filename or self.root
+            raise DubbenchError(f"{self.info.name}: {where}: {error.strerror}; check its permissions") from error
         if not listing.clips:
             why = [f"{len(listing.problems):,} problems, first {p.clip}: {p.what}" for p in listing.problems[:1]]
             raise DubbenchError("; ".join([f"{self.info.name}: no clip in {self.root}", *why, self.how_to_get]))

@@ -61,7 +61,9 @@ def walk(root: Path, suffixes: frozenset[str]) -> tuple[list[Found], list[Proble
                         _visit(entry, folders, suffixes, found, deeper)
             except OSError as error:
                 if not folders:
-                    raise DubbenchError(f"{root}: the folder cannot be read ({error.strerror})") from error
+                    raise DubbenchError(
+                        f"{root}: the folder cannot be read ({error.strerror}); check its permissions"
+                    ) from error
                 where = os.fsencode("/".join(folders)).decode("utf-8", "backslashreplace")
                 problems.append(Problem(where, f"the folder cannot be read ({error.strerror}); check its permissions"))
         level = sorted(deeper) if len(folders) < DEPTH else []

@@ -1,4 +1,5 @@
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -179,3 +180,17 @@ def test_published_dubs(shared_data: Path) -> None:
     for clip in clips:
         assert clip.audio is not None
         assert probe(clip.video).frames == 75 and 2.9 < len(read_audio(clip.audio)) / 16000 < 3.1
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = folder(tmp_path / "closed", "clip,text,video\na,Hi,a.mp4\n", "a.mp4")
+    real = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.parent == data.root:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(DubbenchError, match=r"closed/clips.csv: Permission denied; check its permissions$"):
+        data.clips()
