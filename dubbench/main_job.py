@@ -183,7 +183,11 @@ def _today(manifest: Manifest, profile: str, metrics: tuple[str, ...]) -> tuple[
     """What changes in a manifest that is scored again, and the metrics whose recipe here is not the run's."""
     if not profile and not metrics:  # the run's own: those that it names, or its profile's
         profile, metrics = manifest.profile, manifest.chosen
-    wanted, left_out = metric_entries(profile, metrics)
+        gone = [name for name in metrics if not _signature_here(name)]  # they stay as they are
+        metrics = tuple(name for name in metrics if name not in gone)
+        wanted, left_out = metric_entries(profile, metrics) if metrics or not gone else ({}, [])
+    else:
+        wanted, left_out = metric_entries(profile, metrics)
     columns = {column.name: name for name, entry in wanted.items() for column in entry.columns}
     kept: dict[str, MetricEntry] = {}
     for name, entry in manifest.metrics.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import Command
 
-from dubbench import main_job
+from dubbench import main_job, registry
 from dubbench.bench import OTHER_RECIPE
 from dubbench.clip import Clip
 from dubbench.datasets.base import DatasetInfo, Problem, Vetted
@@ -103,6 +103,18 @@ def test_columns_of_a_recipe_that_is_not_here_stay_as_they_are(run: Path, monkey
     assert told == {("noise", "c1"): OTHER_RECIPE}
     rescore([run], "", ("duration",), None, MACHINE)  # asked for by name, it is today's
     assert set(before) <= set(table(run).splitlines())
+
+
+def test_a_metric_that_was_uninstalled_stays_as_it_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rescore([run], "", ("pitch",), None, MACHINE)
+    before = table(run)
+    here = dict(registry._entries("metrics"))
+    monkeypatch.setattr(registry, "_entries", lambda group: here)
+    for name in ("duration", "pitch"):  # first one of the two that were chosen, then both
+        del here[name]
+        assert rescore([run], "", (), None, MACHINE).failed == 0
+        assert table(run) == before
+        assert read_manifest(run).chosen == ("duration", "pitch")
 
 
 def test_rows_that_are_no_clips_count(dubbench: Command, tones: Path, tmp_path: Path) -> None:
