@@ -91,14 +91,16 @@ def _page(sampler: Sampler, cells: tuple[Cell, ...], path: Path, pictures: list[
         f"seed {sheet.manifest.seed}",
         f"- Intervals: {RESAMPLES} bootstrap resamples of {units} {unit}s"
         + ("" if units >= UNITS else f" (none: fewer than {UNITS})"),
-        f"- Cells: {counts['holds']} hold, {counts['fails']} fail, {counts['not run']} were not run",
+        f"- Cells: {counts['holds']} hold, {counts['fails']} fail, {counts['not run']} were not run "
+        "or are on too few clips to tell",
         "",
     ]
     failing = broken(cells)
     lines += [
         f"> **{cell_text(column)} fails its declaration:** {cell_text(why)}\n" for (_, column), why in failing.items()
     ]
-    lines += ["## The matrix", "", "✓ holds, ✗ fails, · not run; an empty cell is not declared.", ""]
+    legend = "✓ holds, ✗ fails, · not run or too few clips to tell; an empty cell is not declared."
+    lines += ["## The matrix", "", legend, ""]
     lines += [*_matrix(sheet, cells), "", "## Figures", "", *_figures(sheet, cells)]
     if pictures:
         lines += ["## Graded damage", "", "Dots are values with their intervals; the dashed line is the ground truth."]

@@ -162,6 +162,7 @@ def test_validity_page_says_everything_twice_alike(tmp_path: Path) -> None:
     text = page.read_text()
     assert "**WER-grammar fails its declaration:**" in text and str(tmp_path) not in text
     assert "✗ invariant" in text and "✓ perfect" in text
+    assert "were not run or are on too few clips to tell" in text and "· not run or too few clips to tell;" in text
     for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
         assert (page.parent / target) in pictures
     assert {p.name for p in pictures} == {"warp-ms.svg", "gain-db.svg"}
