@@ -206,8 +206,9 @@ def _same_codec(folder: Path, meta: dict[str, Any], codec: str) -> None:
 
 
 def _origin(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    rows = [*meta.get("features", []), *(meta.get("init") or {}).get("features", [])]  # all that its weights have seen
     return {
         "sha256": checkpoint.weights_digest(folder),
         "step": meta.get("step"),
-        "features": meta.get("features", []),
+        "features": list({row["sha256"]: row for row in rows}.values()),
     }
