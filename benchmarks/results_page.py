@@ -252,12 +252,14 @@ def outline(spans: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def about(folder: Path) -> list[str]:
     """What was trained, on what."""
     meta = checkpoint.read_meta(checkpoint.find(folder))
-    begun = f" (begun with the weights of another run, step {meta['init']['step']})" if meta.get("init") else ""
+    step = f"step {meta['step']} of stage 2"
+    if meta.get("init"):
+        step += f" (begun with the weights of another run, step {meta['init']['step']})"
     told = "; ".join(
         f"{r['dataset']} {r['split']}, {r['clips']} clips, features {r['sha256'][:12]}" for r in seen(meta)
     )
     return [
-        f"Configuration `{meta['config']['name']}`, step {meta['step']} of stage 2{begun}, {meta['precision']}. Trained on "
+        f"Configuration `{meta['config']['name']}`, {step}, {meta['precision']}. Trained on "
         f"{told}; {len(meta['held_out'])} of these clips were held out of everything. Codec `{meta['codec']['name']}` "
         f"{meta['codec']['digest'][:12]}.",
         "",
