@@ -126,18 +126,20 @@ class _Worker(Generic[T, R]):
                 self.deadline = time.monotonic() + self._limit
         except (EOFError, OSError):
             code = self._exit(1.0)
-            self.kill()
-            self.result = Crash("its process left its task" if code is None else f"its process died (exit code {code})")
-            return True
+            return self._without(
+                "its process left its task" if code is None else f"its process died (exit code {code})"
+            )
         if code is not None:
-            self.kill()
-            self.result = Crash(f"its process died (exit code {code})")
-            return True
+            return self._without(f"its process died (exit code {code})")
         if time.monotonic() > self.deadline:
-            self.kill()
-            self.result = Crash(f"no answer within {self._limit:g} s")
-            return True
+            return self._without(f"no answer within {self._limit:g} s")
         return False
+
+    def _without(self, reason: str) -> bool:
+        """The task ends without a result, and its process with it."""
+        self.kill()
+        self.result = Crash(reason)
+        return True
 
     @property
     def _limit(self) -> float:

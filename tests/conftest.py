@@ -1,10 +1,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import Command
+from http_server import CONTENT, Server, serving
+from toy_asset import DIGEST, Make
+
+from dubbench import fetch
+from dubbench.assets import Asset, assets
 
 # One thread a process, before torch is imported: tests run on all cores, and their threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -47,3 +53,35 @@ def dubbench(plugins: Path, tmp_path: Path) -> Command:
         )
 
     return call
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on this machine; nobody waits between two tries."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def make(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A weight called toy, of one file on the server, among the known ones."""
+    monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path / "assets"))
+    monkeypatch.delenv("DUBBENCH_OFFLINE", raising=False)
+
+    def made(**changes: object) -> Asset:
+        fields = {
+            "name": "toy",
+            "file": "toy.bin",
+            "address": f"{server.address}/f.bin",
+            "sha256": DIGEST,
+            "size": len(CONTENT),
+            "licence": "MIT",
+            "commercial": True,
+        }
+        item = Asset.model_validate({**fields, **changes})
+        monkeypatch.setitem(assets(), item.name, item)
+        return item
+
+    return made

@@ -2,25 +2,17 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from http_server import CONTENT, Server, serving
+from http_server import CONTENT, Server
 
 from dubbench import fetch
 from dubbench.datasets import download
 from dubbench.datasets.download import download_chem, download_grid, grid_record, unpack
 from dubbench.datasets.grid import GridDataset
 from dubbench.errors import DubbenchError
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serving() as server:
-        yield server
 
 
 def test_a_file_comes_once(server: Server, tmp_path: Path) -> None:
