@@ -57,7 +57,7 @@ def read(folder: Path | None, count: int) -> list[Any]:
         from spoken import say
 
         return [say(text)[0] for text in SENTENCES[:count]]
-    from dubbench.media import read_audio
+    from dubbench.signal.media import read_audio
 
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".mpg", ".mp4"))
     return [read_audio(path) for path in files[:: max(1, len(files) // count)][:count]]
@@ -121,7 +121,7 @@ def utmos_calls(checkout: Path | None) -> list[tuple[str, Call, Call, str]]:
 
     from dubbench.metrics import utmos
     from dubbench.metrics.models import utmos22
-    from dubbench.metrics.models.loading import with_state
+    from dubbench.weights.state import with_state
 
     try:
         import torchaudio  # noqa: F401

@@ -36,14 +36,14 @@ import numpy as np
 import torch
 from scipy.io import wavfile
 
-from dubbench.media import probe, read_audio, silent_copy
-from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.parts.filterbank import pcm16
 from dubbench.metrics.syncnet import pictures
 from dubbench.metrics.syncnet.network import Embedder, SyncNet
 from dubbench.metrics.syncnet.pipeline import compare, embed, look, s3fd_faces
 from dubbench.metrics.syncnet.s3fd import Detector, S3FDNet
 from dubbench.metrics.syncnet.tracks import crops, face_tracks
-from dubbench.provenance import hardware
+from dubbench.runtime.provenance import hardware
+from dubbench.signal.media import probe, read_audio, silent_copy
 
 Clock = dict[str, float]
 FACE = (110, 100, 215, 240)

@@ -22,21 +22,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dubbench.cli.jobs import run_cell, show
+from dubbench.core.identity import clip_seed
+from dubbench.core.plugins import parse_spec
 from dubbench.errors import DubbenchError
-from dubbench.identity import clip_seed
-from dubbench.main_job import run_cell, show
-from dubbench.media import write_wav
-from dubbench.planning import Cell, Machine
-from dubbench.progress import progress
-from dubbench.registry import parse_spec
+from dubbench.pipeline.plan import Cell, Machine
+from dubbench.runtime.progress import progress
+from dubbench.signal.media import write_wav
 from dubbench.systems.diflowdubber.codec.base import RATE, Codec, Tokens
 from dubbench.systems.diflowdubber.codecs import open_codec
-from dubbench.systems.diflowdubber.features import Cache, Features, hold_out
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2
-from dubbench.systems.diflowdubber.training import checkpoint
 from dubbench.systems.diflowdubber.training.data import Corpus
 from dubbench.systems.diflowdubber.training.objective import Objective
+from dubbench.training import checkpoint
+from dubbench.training.features import Cache, Features, hold_out
 
 CONDITIONS = ("copy", "content", "content+prosody", "content+prosody+acoustic", "own-durations")
 

@@ -26,15 +26,15 @@ import torch
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.media import mel, picture
 from dubbench.leaderboards.svg import Panel, figure
-from dubbench.store import read_manifest, read_run
+from dubbench.pipeline.store import read_manifest, read_run
 from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codecs import open_codec
-from dubbench.systems.diflowdubber.features import Cache
 from dubbench.systems.diflowdubber.system import seen
-from dubbench.systems.diflowdubber.training import checkpoint
 from dubbench.systems.diflowdubber.training.data import Corpus
 from dubbench.systems.diflowdubber.training.objective import Objective
 from dubbench.systems.diflowdubber.training.samples import attention_picture, write_png
+from dubbench.training import checkpoint
+from dubbench.training.features import Cache
 
 OURS = "diflowdubber"
 RIVALS = ("another_clip", "delay", "espeak-meanspan", "espeak-lipspan")

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dubbench.provenance import hardware
+from dubbench.runtime.provenance import hardware
 from dubbench.systems.diflowdubber.batch import DubItem, collate_dub
 from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codecs import open_codec

@@ -25,14 +25,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dubbench import bench, media, prepare, scoring
+from dubbench.cli.jobs import open_dataset
+from dubbench.core.metric import Item, Metric, Stats, Unscored
+from dubbench.core.plugins import make_metric, parse_spec
 from dubbench.datasets.selection import select
-from dubbench.main_job import open_dataset
-from dubbench.metric import Item, Metric, Stats, Unscored
-from dubbench.planning import Cell, Machine, plan
-from dubbench.provenance import hardware
-from dubbench.registry import make_metric, parse_spec
-from dubbench.store import DubRow, Manifest
+from dubbench.pipeline import prepare, score_step, score_worker
+from dubbench.pipeline.plan import Cell, Machine, plan
+from dubbench.pipeline.store import DubRow, Manifest
+from dubbench.runtime.provenance import hardware
+from dubbench.signal import media
 
 PREPARED = 20
 """Clips whose preparation is counted again."""
@@ -58,10 +59,10 @@ def measure(options: argparse.Namespace, out: Path) -> dict[str, Any]:
     machine = Machine(options.workers, "cpu")
     data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
     manifest = plan(data, cell, [parse_spec("delay")], out, machine)
-    dubs = [row for row in bench.synth(out, manifest, machine) if row.path]
+    dubs = [row for row in score_step.synth(out, manifest, machine) if row.path]
     with Memory() as memory:
         start, busy = time.perf_counter(), _processor()
-        bench.score_run(out, manifest, bench.dubs_of(out, manifest), machine)
+        score_step.score_run(out, manifest, score_step.dubs_of(out, manifest), machine)
         wall, busy = time.perf_counter() - start, _processor() - busy
     with decoding() as prepared, tempfile.TemporaryDirectory() as folder:
         for clip in select(data, options.split, min(options.clips, PREPARED)).clips:
@@ -89,17 +90,17 @@ def shares(out: Path, manifest: Manifest, dubs: list[DubRow]) -> dict[str, Any]:
         start = time.process_time()
         watch.load("cpu")
         loading[name] = time.process_time() - start
-    scoring._metrics.clear()
-    scoring._metrics.update(stopwatches)
+    score_worker._metrics.clear()
+    score_worker._metrics.update(stopwatches)
     by_clip = {row.clip: row for row in dubs}
     most, total = 0, 0.0
     for number, clip in enumerate(c for c in manifest.clips if c.id in by_clip):
         wanted = tuple((name, "") for name in manifest.metrics)
-        job = scoring.Job("delay", out / by_clip[clip.id].path, "", wanted)
-        work = bench._work(clip, manifest, out / "work", (job,), "cpu")
+        job = score_worker.Job("delay", out / by_clip[clip.id].path, "", wanted)
+        work = score_step._work(clip, manifest, out / "work", (job,), "cpu")
         with decoding() as decoded:
             start = time.process_time()
-            scoring._score(work)
+            score_worker._score(work)
             spent = time.process_time() - start
         most = max(most, *decoded.values())
         if number == 0 and len(by_clip) > 1:  # the first clip pays for lazy imports

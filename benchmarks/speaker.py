@@ -19,12 +19,12 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.clip import Clip
-from dubbench.media import probe, read_audio
-from dubbench.metric import Item, Unscored
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.metrics import avsync, emo_sim, secs_dvector, secs_wavlm
-from dubbench.provenance import hardware
-from dubbench.sound import Sound
+from dubbench.runtime.provenance import hardware
+from dubbench.signal.media import probe, read_audio
+from dubbench.signal.sound import Sound
 
 
 def clocks() -> NDArray[np.float64]:

@@ -18,19 +18,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.grid import GridDataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
-from dubbench.media import probe, read_audio, read_frames
 from dubbench.metrics.align import alignment_error, speech
 from dubbench.metrics.sync import WEIGHTS
 from dubbench.metrics.sync_expert.curve import Sync, curve, read
 from dubbench.metrics.sync_expert.model import Expert, load_expert
 from dubbench.metrics.sync_expert.signals import FPS, RATE, interpolated, lip_input, mel, mel_input
-from dubbench.progress import progress
-from dubbench.systems.splice import lay_over, room_tone
-from dubbench.visual import landmarks, lip_features
+from dubbench.runtime.progress import progress
+from dubbench.signal.landmarks import find_landmarks, lip_features
+from dubbench.signal.media import probe, read_audio, read_frames
+from dubbench.systems.controls.splice import lay_over, room_tone
 
 FARTHEST = 12
 DELAYS = range(-FARTHEST, FARTHEST + 1)
@@ -40,7 +40,7 @@ Samples = NDArray[np.float32]
 
 def lips_of(video: Path) -> NDArray[np.float32]:
     """(F, 144) at 25 Hz."""
-    return interpolated(lip_features(landmarks(read_frames(video), str(video))), probe(video).fps)
+    return interpolated(lip_features(find_landmarks(read_frames(video), str(video))), probe(video).fps)
 
 
 def judge(model: Expert, lips: NDArray[np.float32], samples: Samples) -> Sync:

@@ -1,6 +1,6 @@
 """``python -m dubbench``."""
 
-from dubbench.cli import main
+from dubbench.cli.main import main
 
 if __name__ == "__main__":
     main()

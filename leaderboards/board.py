@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 
 from dubbench.errors import DubbenchError
-from dubbench.journal import write_text
 from dubbench.leaderboards import markdown
 from dubbench.leaderboards.caveats import between
 from dubbench.leaderboards.data import data, place_media, script_json
@@ -29,7 +28,8 @@ from dubbench.leaderboards.table import (
     table_rows,
     timing_rows,
 )
-from dubbench.store import Run
+from dubbench.pipeline.store import Run
+from dubbench.runtime.files import write_text
 
 SCRIPTS = ("board.js", "clips.js", "player.js")
 MATRIX = ("metric", "column", "control", "system", "declared", "verdict", "detail", "class")

@@ -15,7 +15,7 @@ from dubbench.errors import DubbenchError, one_line
 from dubbench.leaderboards import media
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import values
-from dubbench.media import RATE, read_audio, read_audio_native, resample
+from dubbench.signal.media import RATE, read_audio, read_audio_native, resample
 
 LIMIT = 12
 """Most clips with a player on one board."""

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
+from dubbench.core.metric import Effect
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import NOTHING, Estimate, values
 from dubbench.leaderboards.table import Sampler
-from dubbench.metric import Effect
-from dubbench.store import Run
+from dubbench.pipeline.store import Run
 
 TRUTH = "ground_truth"
 """Spec of the control that the others are held against."""

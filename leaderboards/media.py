@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError, MediaError
-from dubbench.media import RATE, probe, x264
-from dubbench.mel import mel_bank
-from dubbench.metrics.world import f0_track
+from dubbench.signal.media import RATE, probe, x264
+from dubbench.signal.mel import mel_bank
+from dubbench.signal.world import f0_track
 
 WIDTH = 256
 """Widest picture in pixels."""

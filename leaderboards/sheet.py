@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.core.metric import Column, MetricInfo
 from dubbench.leaderboards.statistics import Arrays, Bits, scored
-from dubbench.metric import Column, MetricInfo
-from dubbench.store import ClipRow, DubRow, Manifest, Run, SystemEntry
+from dubbench.pipeline.store import ClipRow, DubRow, Manifest, Run, SystemEntry
 
 
 @dataclass(frozen=True, slots=True)

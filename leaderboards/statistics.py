@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.metric import Column
+from dubbench.core.metric import Column
 
 RESAMPLES = 1000
 """Bootstrap resamples."""

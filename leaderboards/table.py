@@ -29,7 +29,7 @@ from dubbench.leaderboards.statistics import (
     seed_of,
     value,
 )
-from dubbench.store import DubRow
+from dubbench.pipeline.store import DubRow
 
 TABLE = (
     *("system", "dataset", "split", "setting", "profile", "metric", "value", "ci_low", "ci_high", "n_scored"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dubbench.journal import write_text
 from dubbench.leaderboards.markdown import cell_text, code_text, table
 from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of, plain
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate
 from dubbench.leaderboards.svg import Panel, figure
 from dubbench.leaderboards.table import Sampler
-from dubbench.store import slug
+from dubbench.pipeline.store import slug
+from dubbench.runtime.files import write_text
 
 MARK = {"holds": "✓", "fails": "✗", "not run": "·"}
 CURVE = 3

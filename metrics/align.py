@@ -9,7 +9,7 @@ the ground truth, and it sees no picture.
 The recipe ``align/dtw-logmel-5ms`` in full, at 16 kHz: Hann windows of 25 ms centred every 5 ms, FFT 512, 40
 triangular mel bands (HTK scale, 80-7600 Hz) of power; in dB, floored 50 dB below the clip's level; slopes by
 regression over +-4 frames; every band and every slope divided by its deviation over the clip's own speech frames,
-bands centred on their mean there, slopes weighted by 2; exact DTW (`dubbench.metrics.dtw`) without a band
+bands centred on their mean there, slopes weighted by 2; exact DTW (`dubbench.metrics.parts.dtw`) without a band
 constraint. The level is the one that a clip's mel power, averaged over 9 frames, exceeds for 150 ms. Speech is what
 lies within 25 dB of it and 6 dB above the floor (5th percentile of the frames within 60 dB of the level, so that
 digital silence is no floor). Sound whose level and floor lie less than 6 dB apart has no speech in it: silence, hum,
@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.mel import mel_bank
-from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
-from dubbench.metrics.dtw import MAX_CELLS, too_long, warp_path
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
+from dubbench.metrics.parts.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.runtime.provenance import versions
+from dubbench.signal.mel import mel_bank
+from dubbench.signal.sound import Sound
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ sound alone. Frames in which both are silent have a cosine near 1 and lift the m
 The published definition leaves the checkpoint and the layer open. Taken here: ``large_vox_iter5`` (LRS3 and VoxCeleb2,
 pretrained), the last layer after its norm, as the original's ``extract_finetune`` gives it. The network is written anew
 without fairseq (`dubbench.metrics.models.avhubert`); with equal weights its features are the original's to 1e-6. Mouth
-crops: `dubbench.metrics.mouth`; sound: `dubbench.metrics.filterbank`. Video that is not at 25 fps has frames repeated
-or left out. As in the original, sound beyond the video is cut and missing sound is filled up.
+crops: `dubbench.metrics.parts.mouth`; sound: `dubbench.metrics.parts.filterbank`. Video that is not at 25 fps has
+frames repeated or left out. As in the original, sound beyond the video is cut and missing sound is filled up.
 
 The video's part is computed once a clip, for all its dubs.
 """
@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import MediaError, require
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.filterbank import RATE, log_filterbank, stacked
-from dubbench.metrics.loudness import QUIET_DB, silent
-from dubbench.metrics.mouth import WINDOW, lip_crops
-from dubbench.picture import Picture
-from dubbench.provenance import versions
-from dubbench.sound import Sound
-from dubbench.visual import VisualError, landmarks
+from dubbench.metrics.parts.filterbank import RATE, log_filterbank, stacked
+from dubbench.metrics.parts.loudness import QUIET_DB, silent
+from dubbench.metrics.parts.mouth import WINDOW, lip_crops
+from dubbench.runtime.provenance import versions
+from dubbench.signal.landmarks import VisualError, find_landmarks
+from dubbench.signal.picture import Picture
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 WEIGHTS = "av-hubert-large"
 FPS = 25
@@ -70,7 +70,7 @@ def pictures(picture: Picture, fps: float) -> Floats:
     steady = at_25_fps(frames, fps)
     if len(steady) < SHORTEST:
         raise VisualError(f"{len(steady)} frames at 25 fps; AVSync needs {SHORTEST}")
-    track = picture.face if steady is frames else landmarks(steady, picture.name, FOUND)
+    track = picture.face if steady is frames else find_landmarks(steady, picture.name, FOUND)
     crops = lip_crops(steady, track)
     return ((crops / 255 - MEAN) / DEVIATION).astype(np.float32)
 

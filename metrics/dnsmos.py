@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.bundled import bundled, bundled_digest
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.loudness import at_level
-from dubbench.provenance import versions
+from dubbench.metrics.parts.loudness import at_level
+from dubbench.runtime.package_files import bundled, bundled_digest
+from dubbench.runtime.provenance import versions
 
 RATE = 16000
 LEVEL_DB = -26.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats
 
 MIN_OVERLAP = 0.5
 """Frame-synchronous metrics truncate to the shorter of dub and ground truth; a dub that covers less than this part

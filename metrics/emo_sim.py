@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.loudness import QUIET_DB
+from dubbench.metrics.parts.loudness import QUIET_DB
+from dubbench.metrics.parts.speaker import SHORTEST, unheard
 from dubbench.metrics.secs import Embedding, cosine
-from dubbench.metrics.speaker import SHORTEST, unheard
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.runtime.provenance import versions
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 RATE = 16000
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Ratio, Stats, Unscored
-from dubbench.metrics.loudness import QUIET_DB, silent
-from dubbench.provenance import versions
+from dubbench.metrics.parts.loudness import QUIET_DB, silent
+from dubbench.runtime.provenance import versions
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 if TYPE_CHECKING:
     from dubbench.metrics.syncnet.network import Embedder
@@ -124,7 +124,7 @@ class LSE(MetricBase):
         Unscored: a dub below -80 dBFS; no face track; a dub that shares fewer than 6 frames with every track, or is
         below -80 dBFS where it does. A track under which it is silent counts as unscored.
         """
-        from dubbench.metrics.filterbank import pcm16
+        from dubbench.metrics.parts.filterbank import pcm16
         from dubbench.metrics.syncnet.network import SPAN
         from dubbench.metrics.syncnet.pictures import FPS
         from dubbench.metrics.syncnet.pipeline import compare, heard

@@ -26,12 +26,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.duration import MIN_OVERLAP, too_short
-from dubbench.metrics.world import pyworld
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.metrics.parts.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.runtime.provenance import versions
+from dubbench.signal.sound import Sound
+from dubbench.signal.world import pyworld
 
 Floats = NDArray[np.float64]
 

@@ -1,8 +1,8 @@
 """Phone-boundary error against the ground truth in milliseconds: are the same phones spoken at the same time?
 
-Dub and ground truth are aligned with the text by the same aligner (`dubbench.alignment`: pocketsphinx, steps of
-10 ms), both with the pronunciations that fit the ground truth best, so that their phones are the same and can be
-compared one by one. A clip's error is the median over its phones' starts and ends of |t_dub - t|. The aligner sees
+Dub and ground truth are aligned with the text by the same aligner (`dubbench.signal.forced_alignment`: pocketsphinx,
+steps of 10 ms), both with the pronunciations that fit the ground truth best, so that their phones are the same and can
+be compared one by one. A clip's error is the median over its phones' starts and ends of |t_dub - t|. The aligner sees
 neither the picture nor the other side, and it is never helped by timings from elsewhere.
 
 A clip is unscored where either side cannot be aligned: another text, cut-off speech, noise, or a word that is not in
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench import alignment, sphinx
-from dubbench.alignment import AlignmentError, Phone
+from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
-from dubbench.sound import Sound
+from dubbench.signal import forced_alignment, sphinx
+from dubbench.signal.forced_alignment import AlignmentError, Phone
+from dubbench.signal.sound import Sound
 
 LONGEST = 60.0
 """Seconds beyond which a dub is left unscored; forced alignment over that much sound takes minutes."""
@@ -40,7 +40,7 @@ def boundary_errors(truth: Sequence[Phone], dub: Sequence[Phone]) -> NDArray[np.
     Raises:
         ValueError: not the same phones.
     """
-    a, b = ([phone for phone in side if phone.phone != alignment.SILENCE] for side in (truth, dub))
+    a, b = ([phone for phone in side if phone.phone != forced_alignment.SILENCE] for side in (truth, dub))
     if [phone.phone for phone in a] != [phone.phone for phone in b]:
         raise ValueError("the two sides are aligned with different phones")
     return np.array([(q.start - p.start, q.end - p.end) for p, q in zip(a, b, strict=True)]).reshape(-1, 2)
@@ -60,8 +60,8 @@ def align_truth(sound: Sound, text: str) -> list[Phone]:
 
     def align() -> list[Phone]:
         samples = sound.at(sphinx.RATE)
-        chosen = spoken(alignment.align_words_phones(samples, text))
-        return alignment.align_pronunciations(samples, chosen)
+        chosen = spoken(forced_alignment.align_words_phones(samples, text))
+        return forced_alignment.align_pronunciations(samples, chosen)
 
     return sound.derive(f"phones/pocketsphinx/{text}", align)
 
@@ -103,7 +103,7 @@ class PhoneBoundaries(MetricBase):
             recipe="phones/pocketsphinx",
             settings={
                 **sphinx.settings(),
-                "beam": alignment.BEAM,
+                "beam": forced_alignment.BEAM,
                 "lexicon": "cmudict-en-us, and zed; the ground truth's variants on both sides",
                 "boundaries": "starts and ends of phones",
                 "per_clip": "median of absolute errors",
@@ -132,7 +132,7 @@ class PhoneBoundaries(MetricBase):
         except AlignmentError as error:
             return Unscored(f"ground truth: {error}")
         try:
-            dub = alignment.align_pronunciations(item.dub.at(sphinx.RATE), spoken(truth))
+            dub = forced_alignment.align_pronunciations(item.dub.at(sphinx.RATE), spoken(truth))
         except AlignmentError as error:
             return Unscored(f"dub: {error}")
         return {"error_ms": 1000.0 * float(np.median(np.abs(boundary_errors(truth, dub))))}

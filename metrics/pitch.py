@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.metrics.duration import MIN_OVERLAP, too_short
-from dubbench.metrics.world import f0_track, pyworld
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.runtime.provenance import versions
+from dubbench.signal.sound import Sound
+from dubbench.signal.world import f0_track, pyworld
 
 RATE = 16000
 HOP_MS = 5.0

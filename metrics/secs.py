@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.bundled import bundled_digest
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.loudness import at_level
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.metrics.parts.loudness import at_level
+from dubbench.runtime.package_files import bundled_digest
+from dubbench.runtime.provenance import versions
+from dubbench.signal.sound import Sound
 
 RATE = 16000
 LEVEL_DB = -27.0

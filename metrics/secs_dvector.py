@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.core.metric import Item, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Item, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.loudness import QUIET_DB
+from dubbench.metrics.parts.loudness import QUIET_DB
+from dubbench.metrics.parts.speaker import SHORTEST, similarities, speaker_columns, unheard
 from dubbench.metrics.secs import Embedding
-from dubbench.metrics.speaker import SHORTEST, similarities, speaker_columns, unheard
-from dubbench.provenance import versions
-from dubbench.sound import Sound
+from dubbench.runtime.provenance import versions
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 RATE = 16000
 WEIGHTS = "dvector"

@@ -17,12 +17,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dubbench.core.identity import file_digest
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.errors import require
-from dubbench.identity import file_digest
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.metrics.sync_expert import signals
 from dubbench.metrics.sync_expert.curve import REACH, curve, read
-from dubbench.provenance import versions
+from dubbench.runtime.provenance import versions
 
 WEIGHTS = Path(__file__).parent / "sync_expert" / "weights" / "expert.safetensors"
 SHORTEST = 10
@@ -148,7 +148,7 @@ class Sync(MetricBase):
 
 def _look(item: Item) -> Seen:
     """The lips of the clip's video, for all its dubs, or why there are none."""
-    from dubbench.visual import VisualError, lip_features
+    from dubbench.signal.landmarks import VisualError, lip_features
 
     frames = item.picture.frames
     if len(frames) / item.fps * signals.FPS < SHORTEST:

@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.assets import asset_digest, asset_path
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.loudness import QUIET_DB, silent
-from dubbench.provenance import versions
+from dubbench.metrics.parts.loudness import QUIET_DB, silent
+from dubbench.runtime.provenance import versions
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 RATE = 16000
 SHORTEST = 0.5

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench import sphinx
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
 from dubbench.datasets import grid_grammar
 from dubbench.errors import require
-from dubbench.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Ratio, Stats, Unscored
-from dubbench.provenance import versions
+from dubbench.runtime.provenance import versions
+from dubbench.signal import sphinx
 
 SLOTS: dict[str, tuple[str, ...]] = {name: tuple(words.values()) for name, words in grid_grammar.SLOTS.items()}
 """One word of each, in this order."""

@@ -20,14 +20,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from dubbench.assets import asset_digest
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Item, Mean, MetricBase, MetricInfo, Stats, Unscored
-from dubbench.metrics.normalise import styledubber, styledubber_settings
+from dubbench.metrics.parts.normalise import styledubber, styledubber_settings
 from dubbench.metrics.wer import count_errors, percent_column
 from dubbench.metrics.wer_whisper import EMPTY, RATE, Recogniser, as_settings, open_openai
-from dubbench.provenance import versions
+from dubbench.runtime.provenance import versions
+from dubbench.weights.catalogue import asset_digest
 
 OPTIONS: dict[str, Any] = {
     "language": None,

@@ -20,13 +20,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.assets import asset_digest, asset_path
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
 from dubbench.errors import require
-from dubbench.metric import Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
-from dubbench.metrics.normalise import any_word, english, english_settings
+from dubbench.metrics.parts.normalise import any_word, english, english_settings
 from dubbench.metrics.wer import count_errors, percent_column
-from dubbench.provenance import versions
+from dubbench.runtime.provenance import versions
+from dubbench.weights.catalogue import asset_digest, asset_path
 
 RATE = 16000
 SHORTEST = 160

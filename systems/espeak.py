@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
-from dubbench.media import RATE, as_mono, read_audio, read_frames, resample
-from dubbench.provenance import versions
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import SystemBase, SystemInfo
-from dubbench.systems.splice import frame_levels, lay_over, room_tone, speech_level
-from dubbench.systems.timescale import stretch
+from dubbench.runtime.provenance import versions
+from dubbench.signal.media import RATE, as_mono, read_audio, read_frames, resample
+from dubbench.systems.controls.splice import frame_levels, lay_over, room_tone, speech_level
+from dubbench.systems.controls.timescale import stretch
 
 if TYPE_CHECKING:
-    from dubbench.datasets.toon_voice import Espeak
+    from dubbench.datasets.toon.voice import Espeak
 
 Samples = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class _Espeak(SystemBase):
 
     def load(self, device: str) -> None:
         """Start espeak and measure how high its voices are at each setting."""
-        from dubbench.datasets.toon_voice import Espeak
+        from dubbench.datasets.toon.voice import Espeak
 
         self._espeak = Espeak()
         for voice in VOICES.values():
@@ -102,7 +102,7 @@ class _Espeak(SystemBase):
 
     def _say(self, text: str, voice: str, pitch: int, wpm: int) -> Samples:
         """Speech at 16 kHz without the silence around it."""
-        from dubbench.datasets.toon_voice import spoken
+        from dubbench.datasets.toon.voice import spoken
 
         assert self._espeak is not None
         said = self._espeak.speak(spoken(text), voice, wpm, pitch)
@@ -162,7 +162,7 @@ class EspeakMeanspan(_Espeak):
 
 
 class EspeakLipspan(_Espeak):
-    """espeak within the span in which the lips move (`dubbench.visual.moving_span`)."""
+    """espeak within the span in which the lips move (`dubbench.signal.landmarks.moving_span`)."""
 
     def __init__(self) -> None:
         looking = versions("mediapipe", "av", extra="face")
@@ -174,16 +174,16 @@ class EspeakLipspan(_Espeak):
         Raises:
             VisualError: no face, or lips that do not move.
         """
-        from dubbench.visual import landmarks, moving_span
+        from dubbench.signal.landmarks import find_landmarks, moving_span
 
-        track = landmarks(read_frames(Path(request.video)), f"the video of {request.clip}")
+        track = find_landmarks(read_frames(Path(request.video)), f"the video of {request.clip}")
         start, end = moving_span(track, request.fps)
         return start, min(end, request.duration)
 
 
 def median_f0(samples: Samples) -> float:
     """Median F0 in Hz over the voiced frames (pyworld dio and stonemask, 5 ms, 71 to 500 Hz); 0 without any."""
-    from dubbench.metrics.world import f0_track
+    from dubbench.signal.world import f0_track
 
     f0, _ = f0_track(samples, RATE, ceil=500.0, feature="matching the reference's pitch")
     voiced = f0[f0 > 0]

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from dubbench.core.identity import digest, file_digest
+from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
-from dubbench.identity import digest, file_digest
-from dubbench.media import read_audio_native
-from dubbench.provenance import versions
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import SystemBase, SystemInfo
+from dubbench.runtime.provenance import versions
+from dubbench.signal.media import read_audio_native
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff",
             ".mp4", ".mkv", ".mov", ".webm", ".avi", ".mpg")  # fmt: skip

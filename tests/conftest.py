@@ -9,8 +9,8 @@ from commands import Command
 from http_server import CONTENT, Server, serving
 from toy_asset import DIGEST, Make
 
-from dubbench import fetch
-from dubbench.assets import Asset, assets
+from dubbench.runtime import download
+from dubbench.weights.catalogue import Asset, assets
 
 # One thread a process, before torch is imported: tests run on all cores, and their threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -59,7 +59,7 @@ def dubbench(plugins: Path, tmp_path: Path) -> Command:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server on this machine; nobody waits between two tries."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
     with serving() as server:
         yield server
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.timings import Phone
+from dubbench.signal.phone_timings import Phone
 
 SENTENCES = (
     "set green with p two soon",
@@ -18,8 +18,8 @@ SENTENCES = (
 @cache
 def say(text: str, voice: str = "en-us") -> tuple[NDArray[np.float32], tuple[Phone, ...]]:
     """(T,) at 16 kHz with 0.3 s of a quiet room before and after, and espeak's own phones (no silences)."""
-    from dubbench.datasets.toon_voice import Espeak, phones
-    from dubbench.media import resample
+    from dubbench.datasets.toon.voice import Espeak, phones
+    from dubbench.signal.media import resample
 
     said = Espeak().speak(text, voice=voice, wpm=150)
     speech = resample(said.samples.astype(np.float32) / 32768, said.rate, 16000)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dubbench.main_job import run_cell
-from dubbench.planning import Cell, Machine
-from dubbench.registry import Spec, parse_spec
+from dubbench.cli.jobs import run_cell
+from dubbench.core.plugins import Spec, parse_spec
+from dubbench.pipeline.plan import Cell, Machine
 
 FFE = {"diflowdubber": 0.133, "emodubber": 0.229}
 """Measured independently: dio + stonemask, 5 ms, both clips pooled."""

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from http_server import CONTENT
 
-from dubbench.assets import Asset
+from dubbench.weights.catalogue import Asset
 
 DIGEST = sha256(CONTENT).hexdigest()
 Make = Callable[..., Asset]

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import platformdirs
 from pydantic import BaseModel, ConfigDict
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.errors import DubbenchError
 
 Advance = Callable[[bool], object]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import Advance, Dataset, Problem
-from dubbench.engine import Crash, each
 from dubbench.errors import MediaError
-from dubbench.media import AGAIN, RATE, VideoInfo, probe, read_audio_native
-from dubbench.wholeness import TOGETHER, cut_short, ending
+from dubbench.runtime.worker_pool import Crash, each
+from dubbench.signal.media import AGAIN, RATE, VideoInfo, probe, read_audio_native
+from dubbench.signal.truncation import TOGETHER, cut_short, ending
 
 FPS = 25.0
 SILENCE = 1e-3

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, unique
 from dubbench.datasets.selection import known_id, read_ids
 from dubbench.datasets.table import read_table, read_text

@@ -18,9 +18,9 @@ from dubbench.datasets.chem import CLIP_ID
 from dubbench.datasets.cutting import FPS, Cut, Segment, make
 from dubbench.datasets.table import Row, read_table
 from dubbench.datasets.walk import VIDEO_SUFFIXES
-from dubbench.engine import Crash, each
 from dubbench.errors import DubbenchError, MediaError
-from dubbench.media import atomic
+from dubbench.runtime.worker_pool import Crash, each
+from dubbench.signal.media import atomic
 
 NOMINAL = 30.0
 LONGEST = 60.0

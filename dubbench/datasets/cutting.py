@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
-from dubbench.media import atomic, x264
+from dubbench.signal.media import atomic, x264
 
 FPS = 25
 RECIPE = "dubbench-cut-1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path, PureWindowsPath
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, as_id, id_problem, unique
 from dubbench.datasets.table import Row, read_table
 from dubbench.errors import DubbenchError

@@ -10,7 +10,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique
 from dubbench.datasets.grid_grammar import GRAMMAR
 from dubbench.datasets.grid_splits import PublishedLists, hashed_split

@@ -8,10 +8,10 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.identity import rows_digest
 from dubbench.datasets.base import Dataset, Remarks, as_id
 from dubbench.errors import DubbenchError
-from dubbench.identity import rows_digest
 
 _EXTENSIONS = frozenset(
     "mpg mpeg mp4 m4v avi mkv mov webm wav flac mp3 npy npz lab txt align TextGrid png jpg".lower().split()

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.prenorm import Encoder
+from dubbench.weights.state import read_state, with_state
 
 WIDTH, HEADS, LAYERS = 1024, 16, 24
 CROP = 88

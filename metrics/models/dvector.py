@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.mel import mel_bank
-from dubbench.metrics.models.loading import read_state, with_state
+from dubbench.signal.mel import mel_bank
+from dubbench.weights.state import read_state, with_state
 
 RATE = 16000
 PEAK_DB = -3.0

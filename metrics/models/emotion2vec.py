@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.prenorm import CHANNELS, Convolutions
+from dubbench.weights.state import read_state, with_state
 
 EXTRA_TOKENS = 10
 POSITION_LAYERS, POSITION_TAPS, POSITION_GROUPS = 5, 19, 16

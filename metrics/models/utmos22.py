@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.wav2vec2 import WIDTH, Wav2Vec2
+from dubbench.weights.state import read_state, with_state
 
 EMBEDDING = 128
 HIDDEN = 512

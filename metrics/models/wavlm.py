@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.prenorm import CHANNELS, Convolutions, Encoder
+from dubbench.weights.state import read_state, with_state
 
 WIDTH, HEADS, LAYERS = 1024, 16, 24
 INNER, SCALE, POOLED, EMBEDDING = 512, 8, 1536, 256

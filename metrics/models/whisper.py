@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dubbench.errors import DubbenchError, require
-from dubbench.metrics.filterbank import pcm16
-from dubbench.metrics.models.loading import read_state
 from dubbench.metrics.models.running import exact
+from dubbench.metrics.parts.filterbank import pcm16
+from dubbench.weights.state import read_state
 
 RATE = 16000
 HEAD = 64

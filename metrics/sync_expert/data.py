@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio
-from dubbench.visual import LIP_FEATURES
+from dubbench.signal.landmarks import LIP_FEATURES
+from dubbench.signal.media import read_audio
 
 from .curve import REACH
 from .signals import BANDS, LIP_WIDTH, PER_FRAME, SPEECH_DB, Floats, framed, lip_input, mel, mel_input, sounded
@@ -67,9 +67,9 @@ def read_clips(caches: Sequence[Path], roots: Mapping[str, Path], speakers: Mapp
     Raises:
         DubbenchError: a cache that cannot be read or has no landmarks, or no clip.
     """
-    from dubbench.main_job import open_dataset
-    from dubbench.progress import progress
-    from dubbench.systems.diflowdubber.features import Cache
+    from dubbench.cli.jobs import open_dataset
+    from dubbench.runtime.progress import progress
+    from dubbench.training.features import Cache
 
     corpus = Corpus([], [], {}, {})
     for path in caches:

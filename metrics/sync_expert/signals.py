@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.mel import mel_bank
-from dubbench.visual import at_25
+from dubbench.signal.landmarks import at_25
+from dubbench.signal.mel import mel_bank
 
 Floats = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def recipe() -> dict[str, str | int | float | bool]:
 
 
 def lip_input(lips: NDArray[np.floating]) -> Floats:
-    """(F, 71) what the lips do, from `dubbench.visual.lip_features`.
+    """(F, 71) what the lips do, from `dubbench.signal.landmarks.lip_features`.
 
     The two sides of the mouth are averaged (speech moves them alike, noise does not), the clip's mean is taken off
     and everything divided by the clip's own extent of movement, so that whose mouth it is hardly shows. After that

@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dubbench.errors import DubbenchError
-from dubbench.progress import progress
-from dubbench.systems.diflowdubber.features import hold_out
-from dubbench.systems.diflowdubber.training import checkpoint
+from dubbench.runtime.progress import progress
+from dubbench.training import checkpoint
+from dubbench.training.features import hold_out
 
 from .curve import REACH, curve, read
 from .data import Seen, read_clips, window
@@ -91,9 +91,9 @@ def sources_of(
     Raises:
         DubbenchError: neither features nor data sets, or a root or speakers of a data set that is not read.
     """
-    from dubbench.options import roots_of
-    from dubbench.systems.diflowdubber.features import Cache
-    from dubbench.train_jobs import features_of
+    from dubbench.cli.options import roots_of
+    from dubbench.systems.diflowdubber.training.jobs import features_of
+    from dubbench.training.features import Cache
 
     names = [Cache.load(path).info.dataset for path in features]
     found = roots_of(list(roots), *dict.fromkeys([*names, *datasets]))

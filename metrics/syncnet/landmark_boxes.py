@@ -25,7 +25,7 @@ def landmark_boxes(pictures: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
     Raises:
         DubbenchError: mediapipe is not installed.
     """
-    from dubbench.face_mesh import find_face
+    from dubbench.signal.face_mesh import find_face
 
     points = find_face(np.stack(pictures)[..., ::-1].copy())[..., :2].astype(np.float64)
     return [around(mesh) for mesh in points]

@@ -1,7 +1,7 @@
 """Mel-frequency cepstra as ``python_speech_features`` 0.6 computes them with its defaults: SyncNet was trained on them.
 
-Of its log mel bands (`dubbench.metrics.filterbank`): orthonormal DCT-II, 13 coefficients; lifter 22; coefficient 0
-replaced by the logarithm of the frame's energy. The input is 16-bit integers, not floats in [-1, 1]: that moves
+Of its log mel bands (`dubbench.metrics.parts.filterbank`): orthonormal DCT-II, 13 coefficients; lifter 22; coefficient
+0 replaced by the logarithm of the frame's energy. The input is 16-bit integers, not floats in [-1, 1]: that moves
 coefficient 0.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-from dubbench.metrics.filterbank import TINY, log_bands, spectra
+from dubbench.metrics.parts.filterbank import TINY, log_bands, spectra
 
 Floats = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.running import exact
+from dubbench.weights.state import read_state, with_state
 
 SIZE = 224
 SPAN = 5

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
-from dubbench.media import shown
 from dubbench.metrics.syncnet.network import SIZE
+from dubbench.signal.media import shown
 
 FPS = 25
 _GROUP = 12  # pictures from one whole picture to the next in libav's MPEG-4, by default

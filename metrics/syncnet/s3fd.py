@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench.metrics.models.loading import read_state, with_state
 from dubbench.metrics.models.running import exact
 from dubbench.metrics.syncnet.network import blocked
+from dubbench.weights.state import read_state, with_state
 
 Boxes = NDArray[np.float64]
 

@@ -29,7 +29,7 @@ def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
         DubbenchError: there is none, or it cannot be read.
     """
     if str(spec) == "facodec":
-        from dubbench.assets import asset_path
+        from dubbench.weights.catalogue import asset_path
 
         encoder, decoder = asset_path("facodec-encoder"), asset_path("facodec-decoder")
         from .codec.facodec import FACodec

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.core.identity import digest
 from dubbench.errors import DubbenchError, MediaError
-from dubbench.identity import digest
 
 from .codec.base import RATE, Codec
 
@@ -49,13 +49,13 @@ def visual_features(video: Path, longest: float) -> Visual:
     Raises:
         DubbenchError: unreadable, too long, no face, or mediapipe is not installed.
     """
-    from dubbench.media import probe, read_frames
-    from dubbench.visual import at_25, face_features, landmarks, lip_features
+    from dubbench.signal.landmarks import at_25, face_features, find_landmarks, lip_features
+    from dubbench.signal.media import probe, read_frames
 
     about = probe(video)
     check_duration(about.duration, longest, video)
     frames = read_frames(video)
-    track = landmarks(frames, str(video))
+    track = find_landmarks(frames, str(video))
     duration = len(frames) / about.fps
     count = max(1, round(duration * FRAMES))
     lips, face = (at_25(x, about.fps, count) for x in (lip_features(track), face_features(track)))
@@ -133,7 +133,7 @@ def speaker_vector(codec: Codec, reference: Path) -> Floats:
     Raises:
         DubbenchError: unreadable, or no voice in it.
     """
-    from dubbench.media import read_audio
+    from dubbench.signal.media import read_audio
 
     return voice_of(codec, read_audio(reference, RATE), str(reference))
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from dubbench.core.identity import digest
 from dubbench.datasets.base import Dataset
-from dubbench.engine import Crash, each
 from dubbench.errors import DubbenchError
-from dubbench.identity import digest
-from dubbench.media import RATE, atomic, read_audio
-from dubbench.progress import progress
+from dubbench.runtime.progress import progress
+from dubbench.runtime.worker_pool import Crash, each
+from dubbench.signal.media import RATE, atomic, read_audio
+from dubbench.training.features import VERSION, Cache, CacheInfo, Features, pack
 
 from .codec.base import HOP, Codec, frames_of
 from .codecs import open_codec
 from .config import Config
-from .features import VERSION, Cache, CacheInfo, Features, pack
 from .frontend import FRAMES, find_features, read_features, visual_features
 from .timing import Hints, align
 
@@ -33,7 +33,7 @@ class Source:
     """One utterance to make features of.
 
     Attributes:
-        clip, speaker, text: as in `dubbench.clip.Clip`.
+        clip, speaker, text: as in `dubbench.core.clip.Clip`.
         audio: its speech; on the video's clock where there is a video.
         video: None for speech alone.
         lips, face: folders of .npy features of the videos.
@@ -238,7 +238,7 @@ def _visual(source: Source, recipe: Recipe) -> tuple[Any, Any]:
         return seen.lips, seen.face
     if source.lips is None or source.face is None:
         raise DubbenchError("no folders of .npy features of lips and face were given")
-    from dubbench.media import probe
+    from dubbench.signal.media import probe
 
     frames = max(1, round(probe(source.video).duration * FRAMES))
     found = (find_features(folder, source.clip, source.speaker) for folder in (source.lips, source.face))

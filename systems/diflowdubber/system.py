@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
-from dubbench.provenance import versions
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import SystemBase, SystemInfo
+from dubbench.runtime.provenance import versions
 
 if TYPE_CHECKING:
     from .batch import DubItem
@@ -51,8 +51,9 @@ class DiFlowDubber(SystemBase):
         lips: str | None = None,
         face: str | None = None,
     ) -> None:
+        from dubbench.training.checkpoint import META, find, read_meta, weights_digest
+
         from .codecs import CODEC_FILE, WEIGHTS
-        from .training.checkpoint import META, find, read_meta, weights_digest
 
         if nfe < 1 or temperature <= 0 or batch < 1:
             raise DubbenchError("diflowdubber: nfe and batch must be at least 1, temperature above 0")
@@ -98,9 +99,10 @@ class DiFlowDubber(SystemBase):
         """
         import torch
 
+        from dubbench.training.checkpoint import load_model
+
         from .codecs import check_codec, open_codec
         from .stage2 import Stage2
-        from .training.checkpoint import load_model
 
         model, _ = load_model(self.folder, "dub")
         assert isinstance(model, Stage2)
@@ -134,8 +136,9 @@ class DiFlowDubber(SystemBase):
         Raises:
             DubbenchError: text, video or reference cannot be used.
         """
+        from dubbench.training.features import with_deltas
+
         from .batch import DubItem
-        from .features import with_deltas
         from .frontend import check_duration, speaker_vector, visual_features
         from .text import phone_ids, phonemes
 
@@ -205,8 +208,9 @@ class _Loaded:
 
 def _inputs(codec: str, visual: str, npy: tuple[str | None, str | None]) -> dict[str, str | int]:
     """What else a dub depends on: the packages behind codec, model and landmarks, or the folders of features."""
+    from dubbench.training.features import VERSION
+
     from .codecs import CODEC_PACKAGES
-    from .features import VERSION
     from .frontend import npy_state
 
     names = ["torch", *CODEC_PACKAGES.get(codec, ()), *(("mediapipe", "av") if visual == "landmarks" else ())]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
-from dubbench.timings import SILENCE, AlignmentError, Phone
+from dubbench.signal.phone_timings import SILENCE, AlignmentError, Phone
 
 _VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 _GAP, _PAUSE = 1.0, 0.3  # cost of a phone, of a silence, that the other side lacks
@@ -26,7 +26,7 @@ class Hints:
     """Where the timing of one clip may come from, the best first.
 
     Attributes:
-        exact: CSV of phone, start, end, as `dubbench.clip.Clip.phones`.
+        exact: CSV of phone, start, end, as `dubbench.core.clip.Clip.phones`.
         textgrid: of the Montreal Forced Aligner.
         words: GRID's ``.align``, in case that forced alignment fails.
     """
@@ -129,7 +129,7 @@ def align(
     Raises:
         DubbenchError: unspeakable text, an alignment that does not fit, speech that is not the text.
     """
-    from dubbench.timings import fill, read_phones, read_textgrid
+    from dubbench.signal.phone_timings import fill, read_phones, read_textgrid
 
     from .text import phonemes
 
@@ -145,8 +145,8 @@ def align(
 
 
 def _forced(samples: NDArray[np.floating], text: str, words_file: Path | None) -> tuple[list[Phone], str]:
-    from dubbench.alignment import align_pronunciations, text_words
-    from dubbench.timings import read_align, spread
+    from dubbench.signal.forced_alignment import align_pronunciations, text_words
+    from dubbench.signal.phone_timings import read_align, spread
 
     from .text import words
     from .text.dictionary import pronounce

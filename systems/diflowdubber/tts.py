@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
-from dubbench.provenance import versions
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import SystemBase, SystemInfo
+from dubbench.runtime.provenance import versions
 from dubbench.systems.diflowdubber.system import PAPER, trained_on
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ class DiFlowTTS(SystemBase):
     """
 
     def __init__(self, checkpoint: str = "", nfe: int = 16, temperature: float = 0.5, codec: str | None = None) -> None:
+        from dubbench.training.checkpoint import find, read_meta, weights_digest
+        from dubbench.training.features import VERSION
+
         from .codecs import CODEC_FILE, CODEC_PACKAGES
-        from .features import VERSION
-        from .training.checkpoint import find, read_meta, weights_digest
 
         if not checkpoint:
             raise DubbenchError(
@@ -79,9 +80,10 @@ class DiFlowTTS(SystemBase):
         Raises:
             DubbenchError: damaged weights, or a codec that is not the one of the training features.
         """
+        from dubbench.training.checkpoint import load_model
+
         from .codecs import check_codec, open_codec
         from .stage1 import Stage1
-        from .training.checkpoint import load_model
 
         model, _ = load_model(self.folder, "tts")
         assert isinstance(model, Stage1)
@@ -104,7 +106,7 @@ class DiFlowTTS(SystemBase):
                 yield Failure(request.clip, one_line(error))
 
     def _speak(self, request: DubRequest, model: Stage1, codec: Codec) -> Dub:
-        from dubbench.media import read_audio
+        from dubbench.signal.media import read_audio
 
         from .batch import TtsItem, collate_tts
         from .codec.base import RATE, Tokens

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numbered_video import make_video, noise
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.check import check, check_clip, summary
 from dubbench.datasets.grid import INFO, GridDataset
-from dubbench.media import write_wav
+from dubbench.signal.media import write_wav
 
 
 def clip(video: Path, audio: Path | None = None) -> Clip:

@@ -11,7 +11,7 @@ from dubbench.datasets.chem import ChemDataset
 from dubbench.datasets.chem_cut import prepare, segments
 from dubbench.datasets.cutting import nearest
 from dubbench.errors import DubbenchError, MediaError
-from dubbench.media import probe, read_audio_native, read_frames
+from dubbench.signal.media import probe, read_audio_native, read_frames
 
 V = "AGZZGR5Otxw"
 KEYS = (0, 30, 60, 77, 130, 160, 210, 270)

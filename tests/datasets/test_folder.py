@@ -8,7 +8,7 @@ import pytest
 from dubbench.datasets.folder import FolderDataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
-from dubbench.media import probe, read_audio
+from dubbench.signal.media import probe, read_audio
 
 
 def folder(root: Path, table: str, *files: str, name: str = "clips.csv", encoding: str = "utf-8") -> FolderDataset:

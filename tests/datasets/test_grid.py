@@ -10,7 +10,7 @@ from dubbench.datasets.grid import GRAMMAR, GridDataset, sentence
 from dubbench.datasets.grid_splits import PUBLISHED, hashed_split, list_digest
 from dubbench.datasets.selection import known_id, read_ids, select
 from dubbench.errors import DubbenchError
-from dubbench.timings import read_align
+from dubbench.signal.phone_timings import read_align
 
 
 def touch(root: Path, *names: str) -> Path:

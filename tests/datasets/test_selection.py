@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import Dataset, DatasetInfo, Problem, as_id, id_problem
 from dubbench.datasets.grid import GridDataset
 from dubbench.datasets.selection import known_id, place, select

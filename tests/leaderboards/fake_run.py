@@ -1,4 +1,4 @@
-"""A run that nobody made: real files through `dubbench.store`, numbers from a seeded generator."""
+"""A run that nobody made: real files through `dubbench.pipeline.store`, numbers from a seeded generator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.identity import digest, info_digest, signature
-from dubbench.media import write_wav
-from dubbench.metric import Column, Mean, MetricInfo, Quantile, Ratio
-from dubbench.store import (
+from dubbench.core.identity import digest, info_digest, signature
+from dubbench.core.metric import Column, Mean, MetricInfo, Quantile, Ratio
+from dubbench.core.system import SystemInfo
+from dubbench.pipeline.store import (
     ClipRow,
     DubRow,
     Manifest,
@@ -28,7 +28,7 @@ from dubbench.store import (
     write_manifest,
     write_scores,
 )
-from dubbench.system import SystemInfo
+from dubbench.signal.media import write_wav
 
 RATE = 16000
 WORDS = ("bin", "blue", "at", "f", "two", "now")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fake_run import RATE, Fake, build, fakes, tone
 
+from dubbench.core.system import SystemInfo
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards import data as page_data
 from dubbench.leaderboards import media
@@ -22,9 +23,8 @@ from dubbench.leaderboards.examples import choose, examples
 from dubbench.leaderboards.failures import failures
 from dubbench.leaderboards.reproduce import command
 from dubbench.leaderboards.sheet import sheets
-from dubbench.media import mux, read_audio, read_frames
-from dubbench.store import ledger, read_run
-from dubbench.system import SystemInfo
+from dubbench.pipeline.store import ledger, read_run
+from dubbench.signal.media import mux, read_audio, read_frames
 
 FILES = {"index.html", "table.csv", "paired.csv", "timings.csv", "matrix.csv", "table.md"}
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from fake_run import Fake, build, control, fakes
 
+from dubbench.core.metric import Column, MetricInfo
 from dubbench.leaderboards.board import write_board
 from dubbench.leaderboards.caveats import APART
-from dubbench.metric import Column, MetricInfo
 from dubbench.metrics.emo_sim import EmoSIM
 from dubbench.metrics.lse import LSE
-from dubbench.store import MetricEntry, Run, ScoreRow, read_run, write_manifest, write_scores
+from dubbench.pipeline.store import MetricEntry, Run, ScoreRow, read_run, write_manifest, write_scores
 
 
 def with_lse(run: Run, seconds: dict[str, float]) -> Run:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dubbench.core.metric import Column, Mean, Quantile, Ratio
 from dubbench.leaderboards import statistics
 from dubbench.leaderboards.statistics import UNITS, draws, estimate, interval, rank_groups, resampled, scored, seed_of
-from dubbench.metric import Column, Mean, Quantile, Ratio
 
 WER = Column(name="WER", direction="down", aggregate=Ratio(numerator="e", denominator="w"), scale=100)
 MEAN = Column(name="M", direction="up", aggregate=Mean(value="x"))

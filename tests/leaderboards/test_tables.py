@@ -22,7 +22,7 @@ from dubbench.leaderboards.table import (
     timing_rows,
     timings,
 )
-from dubbench.store import Run
+from dubbench.pipeline.store import Run
 
 HEADER = "system,dataset,split,setting,profile,metric,value,ci_low,ci_high,n_scored,n_total,direction,signature,class"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.clip import Clip
-from dubbench.metric import Item
-from dubbench.sound import Sound
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item
+from dubbench.signal.sound import Sound
 
 Samples = NDArray[np.float32]
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from pairs import awkward, pair, voice
 
-from dubbench.media import read_audio
-from dubbench.mel import mel_bank
-from dubbench.metric import Unscored
+from dubbench.core.metric import Unscored
 from dubbench.metrics.align import Alignment, activity, displacement, mel_power, speech
-from dubbench.metrics.world import pyworld
+from dubbench.signal.media import read_audio
+from dubbench.signal.mel import mel_bank
+from dubbench.signal.world import pyworld
 
 BANK = (40, 512, 16000, 80.0, 7600.0)
 REAL = ("bbaf3s.mp4", "bbaf4p.mp4", "bbal8p.mpg", "bbal7s.mp4", "bbaf5a.mp4")

@@ -13,25 +13,25 @@ import pytest
 from numpy.typing import NDArray
 from pairs import awkward, voice
 
-from dubbench import media, visual
-from dubbench.assets import have
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio, read_frames
-from dubbench.metric import Item, Unscored
 from dubbench.metrics import avsync
 from dubbench.metrics.avsync import AVSync, at_25_fps, hear, mean_cosine, pictures, see
-from dubbench.metrics.filterbank import log_filterbank, stacked
-from dubbench.picture import Picture
-from dubbench.sound import Sound
-from dubbench.visual import VisualError
+from dubbench.metrics.parts.filterbank import log_filterbank, stacked
+from dubbench.signal import landmarks, media
+from dubbench.signal.landmarks import VisualError
+from dubbench.signal.media import read_audio, read_frames
+from dubbench.signal.picture import Picture
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import have
 
 torch = pytest.importorskip("torch")
 
 from random_weights import random_state  # noqa: E402
 
 from dubbench.metrics.models import avhubert  # noqa: E402
-from dubbench.metrics.models.loading import with_state  # noqa: E402
+from dubbench.weights.state import with_state  # noqa: E402
 
 Samples = NDArray[np.float32]
 SMALL = (64, 4, 3)
@@ -106,7 +106,7 @@ def metric(network: avhubert.AVHuBERT, monkeypatch: pytest.MonkeyPatch, tmp_path
     """The metric on a video of 15 frames whose mouth needs no finding."""
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
     monkeypatch.setattr(media, "read_frames", lambda path: talking(15))
-    monkeypatch.setattr(visual, "landmarks", lambda *_: None)
+    monkeypatch.setattr(landmarks, "landmarks", lambda *_: None)
     monkeypatch.setattr(avsync, "lip_crops", lambda frames, track: frames)
     made = AVSync()
     made._network = network
@@ -172,7 +172,7 @@ def test_what_cannot_be_scored(metric: AVSync, monkeypatch: pytest.MonkeyPatch) 
     def nobody(*_: object) -> None:
         raise VisualError("no face found in c (75 frames)")
 
-    monkeypatch.setattr(visual, "landmarks", nobody)
+    monkeypatch.setattr(landmarks, "landmarks", nobody)
     assert metric.score(item(sound, sound)) == Unscored("no face found in c (75 frames)")
 
 

@@ -19,15 +19,15 @@ for module in ("torch", "safetensors", "mediapipe", "faster_whisper"):
 
 from random_weights import random_state  # noqa: E402
 
-from dubbench import scoring  # noqa: E402
-from dubbench.clip import Clip  # noqa: E402
-from dubbench.media import probe, read_audio, read_frames, resample, write_wav  # noqa: E402
+from dubbench.core.clip import Clip  # noqa: E402
 from dubbench.metrics import avsync, lse, sync, utmos, wer_whisper  # noqa: E402
 from dubbench.metrics.models import avhubert, utmos22, whisper  # noqa: E402
-from dubbench.metrics.models.loading import with_state  # noqa: E402
 from dubbench.metrics.syncnet.network import Embedder  # noqa: E402
 from dubbench.metrics.syncnet.pipeline import mediapipe_faces  # noqa: E402
-from dubbench.store import ScoreRow  # noqa: E402
+from dubbench.pipeline import score_worker  # noqa: E402
+from dubbench.pipeline.store import ScoreRow  # noqa: E402
+from dubbench.signal.media import probe, read_audio, read_frames, resample, write_wav  # noqa: E402
+from dubbench.weights.state import with_state  # noqa: E402
 
 Frames = NDArray[np.uint8]
 Samples = NDArray[np.float32]
@@ -49,7 +49,7 @@ def loaded() -> Iterator[None]:
         made[1]._network = with_state(small, random_state(small), "random")
         made[3]._model = with_state(rater, random_state(rater), "random")
         made[4]._recogniser = whisper.FasterWhisper(tiny_whisper.folder())
-        patch.setattr(scoring, "_metrics", dict(zip((*EYES, *EARS), made, strict=True)))
+        patch.setattr(score_worker, "_metrics", dict(zip((*EYES, *EARS), made, strict=True)))
         yield
 
 
@@ -70,11 +70,11 @@ def score(
 ) -> dict[str, ScoreRow]:
     """A row a metric. None may be an error: that is what an exception becomes."""
     about = probe(video) if video else None
-    job = scoring.Job("system", dub, "", tuple((name, name) for name in names))
+    job = score_worker.Job("system", dub, "", tuple((name, name) for name in names))
     clip = Clip("c", "d", "s", TEXT, video or folder / "none.mp4")
     seconds, fps = (about.duration, about.fps) if about else (1.0, 25.0)
-    work = scoring.Work(clip, seconds, fps, truth, "", None, (job,), "cpu")
-    rows = {row.metric: row for row in scoring._score(work)}
+    work = score_worker.Work(clip, seconds, fps, truth, "", None, (job,), "cpu")
+    rows = {row.metric: row for row in score_worker._score(work)}
     for row in rows.values():
         assert not row.error and bool(row.stats) != bool(row.reason) and "\n" not in row.reason, row
         assert all(np.isfinite(value) for value in row.stats.values()), row

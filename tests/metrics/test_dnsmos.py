@@ -7,10 +7,10 @@ import pytest
 from pairs import awkward, pair, voice
 from spoken import SENTENCES, say
 
-from dubbench.media import read_audio
-from dubbench.metric import Unscored
+from dubbench.core.metric import Unscored
 from dubbench.metrics.dnsmos import DNSMOS, LEVEL_DB, opinion
-from dubbench.metrics.loudness import at_level
+from dubbench.metrics.parts.loudness import at_level
+from dubbench.signal.media import read_audio
 
 
 @pytest.mark.parametrize("seconds", [1.5, 10.2])

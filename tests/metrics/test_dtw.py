@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dubbench.errors import DubbenchError
-from dubbench.metrics import dtw
+from dubbench.metrics.parts import dtw
 
 
 def least_cost(x, y):

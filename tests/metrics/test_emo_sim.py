@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pairs import awkward, voice
+from placed_weights import place
 from spoken import SENTENCES, say
-from weights import place
 
-from dubbench.assets import have
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
+from dubbench.core.plugins import make_metric
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio, resample
-from dubbench.metric import Item, Unscored
 from dubbench.metrics.emo_sim import EmoSIM, EmoSIMPlus, embed
 from dubbench.metrics.secs import cosine
-from dubbench.registry import make_metric
-from dubbench.sound import Sound
+from dubbench.signal.media import read_audio, resample
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import have
 
 torch = pytest.importorskip("torch")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubbench.media import read_frames
-from dubbench.metrics import mouth
-from dubbench.visual import LandmarkTrack, VisualError, landmarks
+from dubbench.metrics.parts import mouth
+from dubbench.signal.landmarks import LandmarkTrack, VisualError, find_landmarks
+from dubbench.signal.media import read_frames
 
 
 def drawn(count: int = 15, angle: float = 0.0, scale: float = 1.0) -> tuple[NDArray[np.uint8], LandmarkTrack]:
@@ -70,7 +70,7 @@ def test_real_mouths(shared_data: Path) -> None:
     """Lips are darker than the skin around them, and lie in the middle third."""
     pytest.importorskip("mediapipe")
     frames = read_frames(next(iter(sorted((shared_data / "grid" / "s1").glob("*.mpg")))))[:20]
-    crops = mouth.lip_crops(frames, landmarks(frames)).astype(float)
+    crops = mouth.lip_crops(frames, find_landmarks(frames)).astype(float)
     assert crops[:, 30:58, 24:64].mean() < crops[:, 66:80, 24:64].mean()
     rows = crops[:, :, 30:58].mean((0, 2))
     assert 30 <= np.argmin(rows[25:65]) + 25 <= 58

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pairs import voice
 
-from dubbench.metrics.filterbank import log_filterbank, stacked
+from dubbench.metrics.parts.filterbank import log_filterbank, stacked
 
 
 @pytest.mark.parametrize("count", [1, 399, 400, 401, 560, 561, 8000, 24000])

@@ -16,20 +16,20 @@ import torch
 from lse_parts import excerpt, film, s3fd_state, syncnet_state
 from safetensors.torch import save_file
 
-from dubbench import assets
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Stats, Unscored
 from dubbench.errors import DubbenchError
-from dubbench.media import probe, read_audio
-from dubbench.metric import Item, Stats, Unscored
 from dubbench.metrics import lse
-from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.parts.filterbank import pcm16
 from dubbench.metrics.syncnet.mfcc import mfcc
-from dubbench.picture import Picture
-from dubbench.sound import Sound
+from dubbench.signal.media import probe, read_audio
+from dubbench.signal.picture import Picture
+from dubbench.signal.sound import Sound
+from dubbench.weights import catalogue
 
 CLOSE = 1e-5 if av.library_versions["libavcodec"][0] == 62 else 1e-3
 """Relative; another libav may decode and encode a little otherwise."""
-HERE = pytest.mark.skipif(not assets.have("syncnet-v2"), reason="needs: dubbench assets fetch syncnet-v2 --convert")
+HERE = pytest.mark.skipif(not catalogue.have("syncnet-v2"), reason="needs: dubbench assets fetch syncnet-v2 --convert")
 FACE = (110.0, 100.0, 215.0, 240.0)
 """Where the random S3FD sees a face in every GRID picture."""
 
@@ -125,7 +125,7 @@ def test_direct_gives_the_originals_numbers(made, shared_data: Path, tmp_path: P
 
 @pytest.mark.weights
 @pytest.mark.skipif(
-    not assets.have("syncnet-v2"), reason="dubbench assets fetch syncnet-v2 --convert brings the weights"
+    not catalogue.have("syncnet-v2"), reason="dubbench assets fetch syncnet-v2 --convert brings the weights"
 )
 def test_the_published_example(shared_data: Path) -> None:
     """README of joonson/syncnet_python: AV offset 3, Min dist 5.353, Confidence 10.021."""
@@ -138,7 +138,7 @@ def test_the_published_example(shared_data: Path) -> None:
 
 @pytest.mark.weights
 @pytest.mark.skipif(
-    not (assets.have("syncnet-v2") and assets.have("s3fd")),
+    not (catalogue.have("syncnet-v2") and catalogue.have("s3fd")),
     reason="dubbench assets fetch syncnet-v2 s3fd --convert brings the weights",
 )
 def test_the_papers_recipe_on_ground_truth_of_grid(shared_data: Path) -> None:
@@ -157,7 +157,7 @@ def test_the_papers_recipe_on_ground_truth_of_grid(shared_data: Path) -> None:
 
 @pytest.mark.weights
 @pytest.mark.skipif(
-    not assets.have("syncnet-v2"), reason="dubbench assets fetch syncnet-v2 --convert brings the weights"
+    not catalogue.have("syncnet-v2"), reason="dubbench assets fetch syncnet-v2 --convert brings the weights"
 )
 def test_mediapipes_crop_is_near_the_published_one(shared_data: Path) -> None:
     """A crop of the crop of example.avi: smaller faces, the same moment."""
@@ -180,7 +180,7 @@ def test_a_level_changes_the_number_and_a_rate_does_not(made, cropped: Path) -> 
     metric, dub = made(lse.LSEDirect), speech()
     known = scored(metric, cropped, dub)
     assert abs(scored(metric, cropped, dub / 8)["distance_at_zero"] - known["distance_at_zero"]) > 1e-3
-    from dubbench.media import resample
+    from dubbench.signal.media import resample
 
     other = scored(metric, cropped, resample(dub, 16000, 48000), 48000)
     assert other["distance_at_zero"] == pytest.approx(known["distance_at_zero"], rel=1e-3)

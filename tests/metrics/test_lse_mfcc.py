@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dubbench.metrics.filterbank import pcm16
+from dubbench.metrics.parts.filterbank import pcm16
 from dubbench.metrics.syncnet.mfcc import mfcc
 
 

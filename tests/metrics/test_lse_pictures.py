@@ -7,8 +7,8 @@ import pytest
 from lse_parts import excerpt, film
 
 from dubbench.errors import MediaError
-from dubbench.media import silent_copy
 from dubbench.metrics.syncnet.pictures import Steady, decoded, direct, jpegs, through_film
+from dubbench.signal.media import silent_copy
 
 
 def kept(fps: float, count: int) -> list[int]:

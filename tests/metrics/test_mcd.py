@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from pairs import awkward, pair, voice
 
-from dubbench.media import read_audio
-from dubbench.metric import Unscored
+from dubbench.core.metric import Unscored
 from dubbench.metrics.mcd import (
     DECIBEL,
     MCD,
@@ -14,6 +13,7 @@ from dubbench.metrics.mcd import (
     mel_cepstrum,
     warping_matrix,
 )
+from dubbench.signal.media import read_audio
 
 
 def test_versa_gold(shared_data):

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from dubbench.bundled import bundled
-from dubbench.identity import digest, file_digest
-from dubbench.metrics import normalise
+from dubbench.core.identity import digest, file_digest
+from dubbench.metrics.parts import normalise
+from dubbench.runtime.package_files import bundled
 
 
 @pytest.mark.parametrize(

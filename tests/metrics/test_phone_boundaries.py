@@ -7,13 +7,13 @@ import pytest
 from pairs import awkward, voice
 from spoken import SENTENCES, say
 
-from dubbench.alignment import SILENCE, Phone
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.datasets.grid import sentence
-from dubbench.media import read_audio
-from dubbench.metric import Item, Unscored
 from dubbench.metrics.phones import PhoneBoundaries, align_truth, boundary_errors, spoken
-from dubbench.sound import Sound
+from dubbench.signal.forced_alignment import SILENCE, Phone
+from dubbench.signal.media import read_audio
+from dubbench.signal.sound import Sound
 
 TEXT = SENTENCES[0]
 
@@ -63,7 +63,7 @@ def test_another_voice_in_time_is_near_and_the_same_voice_out_of_time_is_not() -
 def test_the_truth_is_aligned_once_and_as_the_dub_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = Sound(say(TEXT)[0], 16000)
     first = align_truth(sound, TEXT)
-    monkeypatch.setattr("dubbench.alignment.align_words_phones", None)
+    monkeypatch.setattr("dubbench.signal.forced_alignment.align_words_phones", None)
     assert align_truth(sound, TEXT) is first
 
 

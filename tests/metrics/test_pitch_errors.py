@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import awkward, pair, voice
 
-from dubbench.media import read_audio
-from dubbench.metric import Unscored
+from dubbench.core.metric import Unscored
 from dubbench.metrics.pitch import FrameErrors, Pitch, frame_errors, pitch, statistics
+from dubbench.signal.media import read_audio
 
 TRACK = st.lists(st.sampled_from([0.0, 0.0, 80.0, 100.0, 119.0, 120.0, 121.0, 200.0]), min_size=1, max_size=40)
 

@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pairs import awkward, voice
+from placed_weights import place
 from spoken import SENTENCES, say
-from weights import place
 
-from dubbench.assets import have
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio
-from dubbench.metric import Item, Unscored
 from dubbench.metrics.secs_dvector import SECSDvector, embed
-from dubbench.sound import Sound
+from dubbench.signal.media import read_audio
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import have
 
 torch = pytest.importorskip("torch")
 
 from random_weights import random_state  # noqa: E402
 
 from dubbench.metrics.models import dvector  # noqa: E402
-from dubbench.metrics.models.loading import read_state, with_state  # noqa: E402
+from dubbench.weights.state import read_state, with_state  # noqa: E402
 
 Samples = NDArray[np.float32]
 # (attentive, frames): the first four of 256 values, the sum of all their sizes

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from pairs import pair
 
-from dubbench.metric import MetricBase, Unscored
+from dubbench.core.metric import MetricBase, Unscored
 from dubbench.metrics import avsync, emo_sim, lse, secs_dvector, secs_wavlm, utmos
-from dubbench.metrics.loudness import QUIET_DB, silent
+from dubbench.metrics.parts.loudness import QUIET_DB, silent
 
 Samples = NDArray[np.float32]
 NETWORKS = [(avsync, avsync.AVSync), (lse, lse.LSE), (lse, lse.LSEDirect), (utmos, utmos.UTMOS)]

@@ -10,14 +10,14 @@ import pytest
 from pairs import awkward, voice
 from spoken import SENTENCES, say
 
-from dubbench.bundled import bundled
-from dubbench.clip import Clip
-from dubbench.identity import file_digest
-from dubbench.media import read_audio
-from dubbench.metric import Item, Unscored
-from dubbench.metrics.loudness import at_level
+from dubbench.core.clip import Clip
+from dubbench.core.identity import file_digest
+from dubbench.core.metric import Item, Unscored
+from dubbench.metrics.parts.loudness import at_level
 from dubbench.metrics.secs import LEVEL_DB, SECS, cosine, embed
-from dubbench.sound import Sound
+from dubbench.runtime.package_files import bundled
+from dubbench.signal.media import read_audio
+from dubbench.signal.sound import Sound
 
 
 def item(dub: np.ndarray, reference: np.ndarray, truth: np.ndarray | None, rate: int = 16000) -> Item:

@@ -13,21 +13,21 @@ import pytest
 from numpy.typing import NDArray
 from pairs import awkward, voice
 
-from dubbench.assets import have
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio
-from dubbench.metric import Item, Unscored
 from dubbench.metrics import secs_wavlm
 from dubbench.metrics.secs_wavlm import SPKSIM, embed
-from dubbench.sound import Sound
+from dubbench.signal.media import read_audio
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import have
 
 torch = pytest.importorskip("torch")
 
 from random_weights import random_state  # noqa: E402
 
 from dubbench.metrics.models import prenorm, wavlm  # noqa: E402
-from dubbench.metrics.models.loading import with_state  # noqa: E402
+from dubbench.weights.state import with_state  # noqa: E402
 
 Samples = NDArray[np.float32]
 SMALL = (64, 4, 3)

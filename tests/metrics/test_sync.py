@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pairs import awkward
 from safetensors import safe_open
 
-from dubbench.clip import Clip
-from dubbench.media import probe, read_audio, read_frames
-from dubbench.metric import Item, Stats, Unscored
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Stats, Unscored
 from dubbench.metrics.sync import WEIGHTS, Sync
-from dubbench.sound import Sound
-from dubbench.systems.splice import lay_over, room_tone
+from dubbench.signal.media import probe, read_audio, read_frames
+from dubbench.signal.sound import Sound
+from dubbench.systems.controls.splice import lay_over, room_tone
 
 Samples = NDArray[np.float32]
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dubbench.datasets.embedded import ToonDataset
+from dubbench.datasets.toon.dataset import ToonDataset
 from dubbench.errors import DubbenchError
 from dubbench.metrics.sync_expert import signals as s
 from dubbench.metrics.sync_expert.curve import REACH, curve, read
 from dubbench.metrics.sync_expert.data import Seen, window
 from dubbench.metrics.sync_expert.model import Expert, load_expert, save_expert
 from dubbench.metrics.sync_expert.train import Settings, _Training, batch_of, judge, loss_of
-from dubbench.systems.diflowdubber.features import CacheInfo, Features, pack
-from dubbench.visual import LIP_FEATURES
+from dubbench.signal.landmarks import LIP_FEATURES
+from dubbench.training.features import CacheInfo, Features, pack
 
 
 def mouth(frames: int = 30, seed: int = 0) -> np.ndarray:

@@ -13,18 +13,18 @@ import pytest
 from numpy.typing import NDArray
 from pairs import awkward, pair, voice
 
-from dubbench.assets import have
+from dubbench.core.metric import Unscored
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio_native
-from dubbench.metric import Unscored
 from dubbench.metrics import utmos
+from dubbench.signal.media import read_audio_native
+from dubbench.weights.catalogue import have
 
 torch = pytest.importorskip("torch")
 
 from random_weights import random_state  # noqa: E402
 
 from dubbench.metrics.models import utmos22  # noqa: E402
-from dubbench.metrics.models.loading import with_state  # noqa: E402
+from dubbench.weights.state import with_state  # noqa: E402
 
 SOUNDS: dict[str, tuple[NDArray[np.float32], int]] = {
     "odd frames": (voice(), 16000),

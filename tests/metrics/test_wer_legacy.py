@@ -9,19 +9,19 @@ import tiny_whisper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import voice
+from placed_weights import place
 from spoken import SENTENCES, say
 from test_wer_whisper import PLAIN, Deaf, item
-from weights import place
 
-from dubbench.assets import asset, have
-from dubbench.clip import Clip
-from dubbench.convert import convert
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Unscored
 from dubbench.datasets.grid import sentence
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio
-from dubbench.metric import Unscored
 from dubbench.metrics import wer_legacy
-from dubbench.metrics.normalise import styledubber
+from dubbench.metrics.parts.normalise import styledubber
+from dubbench.signal.media import read_audio
+from dubbench.weights.catalogue import asset, have
+from dubbench.weights.convert import convert
 
 jiwer = pytest.importorskip("jiwer")
 torch = pytest.importorskip("torch")

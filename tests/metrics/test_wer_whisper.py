@@ -11,15 +11,15 @@ import tiny_whisper
 from pairs import awkward, voice
 from spoken import SENTENCES, say
 
-from dubbench.assets import have
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.datasets.grid import sentence
 from dubbench.errors import DubbenchError
-from dubbench.media import read_audio, resample, write_wav
-from dubbench.metric import Item, Unscored
 from dubbench.metrics import wer_whisper
-from dubbench.metrics.normalise import english
-from dubbench.sound import Sound
+from dubbench.metrics.parts.normalise import english
+from dubbench.signal.media import read_audio, resample, write_wav
+from dubbench.signal.sound import Sound
+from dubbench.weights.catalogue import have
 
 PLAIN = ("please open the window and close the door", "we walked down to the river in the evening")
 """The smallest model hears these from a robot, but not GRID's sentences."""

@@ -9,13 +9,13 @@ import pytest
 from pairs import awkward, voice
 from spoken import SENTENCES, say
 
-from dubbench import sphinx
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
+from dubbench.core.metric import Item, Unscored
 from dubbench.datasets.grid import sentence
-from dubbench.media import read_audio, resample
-from dubbench.metric import Item, Unscored
 from dubbench.metrics import wer
-from dubbench.sound import Sound
+from dubbench.signal import sphinx
+from dubbench.signal.media import read_audio, resample
+from dubbench.signal.sound import Sound
 
 COLUMN = wer.WERGrammar.columns[0]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dubbench.media import RATE, probe, read_audio, silent_copy, write_wav
-from dubbench.request import Dub, DubRequest, Truth
+from dubbench.core.request import Dub, DubRequest, Truth
+from dubbench.signal.media import RATE, probe, read_audio, silent_copy, write_wav
 
 
 def made_up(seconds: float = 3.0, seed: int = 0, rate: int = RATE) -> np.ndarray:

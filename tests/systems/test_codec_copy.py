@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dubbench.media import RATE, write_wav
-from dubbench.registry import make_system, parse_spec
-from dubbench.request import Dub, DubRequest, Failure, Truth
+from dubbench.core.plugins import make_system, parse_spec
+from dubbench.core.request import Dub, DubRequest, Failure, Truth
+from dubbench.signal.media import RATE, write_wav
 
 pytest.importorskip("pyworld")
 pytest.importorskip("resemblyzer")

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from dub_requests import made_up, only, real, request
 
+from dubbench.core.plugins import make_system, parse_spec
+from dubbench.core.request import Failure, Truth
 from dubbench.errors import DubbenchError
-from dubbench.registry import make_system, parse_spec
-from dubbench.request import Failure, Truth
-from dubbench.systems.controls import AnotherClip, Delay, GroundTruth, Noise, Shuffled, Silence, derangement
-from dubbench.systems.splice import rms, speech_span
+from dubbench.systems.controls.plain import AnotherClip, Delay, GroundTruth, Noise, Shuffled, Silence, derangement
+from dubbench.systems.controls.splice import rms, speech_span
 
 RATE = 16000
 NEED_TRUTH = ["ground_truth", "delay", "another_clip", "shuffled", "noise", "warp", "other_voice", "noisy", "gain"]

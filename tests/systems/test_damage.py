@@ -4,10 +4,10 @@ from dub_requests import made_up, only, real, request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dubbench.core.request import Failure
 from dubbench.errors import DubbenchError
-from dubbench.request import Failure
-from dubbench.systems.damage import Gain, Noisy, OtherVoice, Warp, warp_curve
-from dubbench.systems.splice import rms, speech_level
+from dubbench.systems.controls.damage import Gain, Noisy, OtherVoice, Warp, warp_curve
+from dubbench.systems.controls.splice import rms, speech_level
 
 RATE = 16000
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from dub_requests import made_up, only, real, request
 
+from dubbench.core.request import Dub, Failure
 from dubbench.errors import DubbenchError
-from dubbench.media import RATE, write_wav
-from dubbench.request import Dub, Failure
+from dubbench.signal.media import RATE, write_wav
+from dubbench.systems.controls.splice import rms, speech_level, speech_span
 from dubbench.systems.espeak import EspeakLipspan, EspeakMeanspan, median_f0, trimmed
-from dubbench.systems.splice import rms, speech_level, speech_span
 
 pytest.importorskip("espeakng_loader")
 pytest.importorskip("pyworld")

@@ -6,9 +6,9 @@ import pytest
 import soundfile
 from dub_requests import made_up
 
+from dubbench.core.request import Dub, DubRequest, Failure
 from dubbench.errors import DubbenchError
-from dubbench.media import write_wav
-from dubbench.request import Dub, DubRequest, Failure
+from dubbench.signal.media import write_wav
 from dubbench.systems.precomputed import Precomputed
 
 IDS = ["s1-bbaf2n", "s2-lbax4n", "s10-swbi6p"]

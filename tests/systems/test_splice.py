@@ -3,7 +3,16 @@ import pytest
 from dub_requests import made_up
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.splice import join, lay_over, quiet_cuts, rms, room_tone, speaking, speech_level, speech_span
+from dubbench.systems.controls.splice import (
+    join,
+    lay_over,
+    quiet_cuts,
+    rms,
+    room_tone,
+    speaking,
+    speech_level,
+    speech_span,
+)
 
 RATE = 16000
 

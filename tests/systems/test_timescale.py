@@ -3,7 +3,7 @@ import pytest
 from dub_requests import made_up
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.timescale import stretch, wsola
+from dubbench.systems.controls.timescale import stretch, wsola
 
 RATE = 16000
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from dub_requests import made_up, request
 
+from dubbench.core.plugins import make_system, parse_spec
+from dubbench.core.request import Dub, Failure, Truth
+from dubbench.core.system import Expects, SystemBase, SystemInfo
 from dubbench.errors import DubbenchError
-from dubbench.media import write_wav
-from dubbench.registry import make_system, parse_spec
-from dubbench.request import Dub, Failure, Truth
-from dubbench.system import Expects, SystemBase, SystemInfo
-from dubbench.systems.wrong_video import WrongVideo
+from dubbench.signal.media import write_wav
+from dubbench.systems.controls.wrong_video import WrongVideo
 
 
 class Witness(SystemBase):

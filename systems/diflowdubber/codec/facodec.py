@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dubbench import convert
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.base import (
     ACOUSTIC,
@@ -36,6 +35,7 @@ from dubbench.systems.diflowdubber.codec.facodec_layers import (
     TimbreEncoder,
     UpConv,
 )
+from dubbench.weights import convert
 
 WIDTH = 256
 ENCODER_FILE, DECODER_FILE = "ns3_facodec_encoder.bin", "ns3_facodec_decoder.bin"

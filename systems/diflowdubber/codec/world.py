@@ -119,7 +119,7 @@ class WorldCodec:
         """Write ``path`` (.safetensors, under 1 MB) and its account beside it (.json), atomically."""
         from safetensors.numpy import save
 
-        from dubbench.media import atomic
+        from dubbench.signal.media import atomic
 
         path = Path(path)
         meta = {"codec": self.name, "version": VERSION, "digest": self.digest, **self.meta}

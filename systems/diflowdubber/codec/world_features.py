@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.metrics.world import f0_track, pyworld
+from dubbench.signal.world import f0_track, pyworld
 from dubbench.systems.diflowdubber.codec.base import HOP, RATE, checked
 
 Array = NDArray[np.float64]

@@ -12,9 +12,9 @@ import argparse
 import os
 from pathlib import Path
 
-from dubbench.datasets.toon import make_corpus
-from dubbench.datasets.toon_script import more
-from dubbench.progress import progress
+from dubbench.datasets.toon.corpus import make_corpus
+from dubbench.datasets.toon.script import more
+from dubbench.runtime.progress import progress
 
 
 def main() -> None:

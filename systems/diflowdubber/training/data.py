@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
+from dubbench.training.features import Cache, Features
 
 from ..batch import DubItem, TtsItem
 from ..config import Config
-from ..features import Cache, Features
 
 PROMPT = (1.0, 3.0)
 """Seconds of another utterance that stage 1 gets as its reference."""

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from dubbench.device import resolve_device
 from dubbench.errors import DubbenchError
+from dubbench.runtime.device import resolve_device
 
 Engine = Literal["auto", "fabric", "plain"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dubbench.media import atomic
+from dubbench.signal.media import atomic
 
 
 class Log:

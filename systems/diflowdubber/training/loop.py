@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from dubbench.errors import DubbenchError
-from dubbench.progress import progress
+from dubbench.runtime.progress import progress
+from dubbench.training import checkpoint
 
-from . import checkpoint
 from .data import Corpus, Order, step_generator
 from .launch import Launcher
 from .log import Log

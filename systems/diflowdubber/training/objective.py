@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
+from dubbench.training import checkpoint
 
 from ..batch import DubBatch, TtsBatch, collate_dub, collate_tts
 from ..config import Config, Training
 from ..flow.loss import FlowNoise
 from ..stage1 import Generated, Stage1
 from ..stage2 import Stage2
-from . import checkpoint
 from .data import Corpus, dub_item, tts_item
 
 Stage = Literal["tts", "dub"]

@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 import torch
 
 from dubbench.errors import DubbenchError
+from dubbench.training import checkpoint
+from dubbench.training.features import Cache, hold_out
 
 from ..config import Config
-from ..features import Cache, hold_out
-from . import checkpoint
 from .data import Corpus
 from .launch import Engine, launcher
 from .loop import Settings, Trainer

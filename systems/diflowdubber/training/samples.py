@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
-from dubbench.media import atomic
+from dubbench.signal.media import atomic
 
 from ..codec.base import RATE, Codec, Tokens
 from .data import Corpus
@@ -53,7 +53,7 @@ class Sampler:
             length = int(made.lengths[row])
             tokens = made.tokens[row, :, :length].cpu().numpy()
             if self._codec is not None:
-                from dubbench.media import write_wav
+                from dubbench.signal.media import write_wav
 
                 sound = self._codec.decode(Tokens.of(tokens, voices[row]))
                 write_wav(name.with_name(f"{name.name}.wav"), sound, RATE)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dubbench.clip import Clip
+from dubbench.core.clip import Clip
 from dubbench.datasets.base import DatasetInfo, Problem
-from dubbench.media import mux
+from dubbench.signal.media import mux
 
 NAMES = ("a-0", "a-1", "a-2", "b-3", "b-4")
 

@@ -5,7 +5,7 @@ import tempfile
 
 import numpy as np
 
-from dubbench.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 
 
 class Level(MetricBase):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from dubbench.request import Dub, DubRequest, Failure
-from dubbench.system import SystemBase, SystemInfo
+from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.system import SystemBase, SystemInfo
 
 
 class Hum(SystemBase):

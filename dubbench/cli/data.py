@@ -1,0 +1,79 @@
+"""The verbs around data sets: list, show, check, prepare, download."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dubbench.cli.options import JsonOption, RootOption, SplitOption, WorkersOption, answer, roots_of
+
+data_app = typer.Typer(help="Data sets: list, show, check, prepare, download.", no_args_is_help=True)
+
+
+@data_app.command("list")
+def data_list(json: JsonOption = False) -> None:
+    """List the data sets."""
+    from dubbench.cli.listing import list_datasets
+
+    answer(list_datasets(), json)
+
+
+@data_app.command("show")
+def data_show(
+    dataset: Annotated[str, typer.Argument()] = "toon", root: RootOption = None, json: JsonOption = False
+) -> None:
+    """Show one data set: what it is, and what of it is here."""
+    from dubbench.cli.jobs import open_dataset
+    from dubbench.cli.listing import show_dataset
+
+    answer(show_dataset(dataset, open_dataset, roots_of(root, dataset)), json)
+
+
+@data_app.command("check")
+def data_check(
+    dataset: Annotated[str, typer.Argument()] = "toon",
+    root: RootOption = None,
+    split: SplitOption = "all",
+    workers: WorkersOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Open every clip and report, a line each, what is wrong. Exit 3 if anything is."""
+    from dubbench.cli.jobs import open_dataset
+    from dubbench.cli.listing import check_dataset
+
+    data = open_dataset(dataset, roots_of(root, dataset))
+    report, problems = check_dataset(data, split, workers or os.cpu_count() or 1)
+    answer(report, json)
+    raise typer.Exit(3 if problems else 0)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    dataset: Annotated[str, typer.Argument(help="toon: make it; chem: cut sentence clips out of lectures.")] = "toon",
+    root: Annotated[Path | None, typer.Option(help="Where the prepared data set goes.")] = None,
+    source: Annotated[Path | None, typer.Option(help="chem: folder with intervals/<id>/cut-N.mp4 or videos/.")] = None,
+    table: Annotated[Path | None, typer.Option(help="chem: CSV, TSV or JSONL with id, start, end, text.")] = None,
+    workers: WorkersOption = 0,
+) -> None:
+    """Make a data set ready: the embedded corpus, or Chem's sentence clips. Goes on where it was."""
+    from dubbench.cli.listing import prepare_dataset
+
+    problems = prepare_dataset(dataset, root, source, table, workers or os.cpu_count() or 1)
+    for problem in problems:
+        typer.echo(f"{problem.clip}: {problem.what}", err=True)
+    raise typer.Exit(3 if problems else 0)
+
+
+@data_app.command("download")
+def data_download(
+    dataset: Annotated[str, typer.Argument(help="grid, or chem (lists and instructions).")],
+    root: Annotated[Path | None, typer.Option(help="Where it goes [default: the data set's usual place].")] = None,
+    speaker: Annotated[list[str] | None, typer.Option(help="grid: only this speaker; repeat.")] = None,
+) -> None:
+    """Fetch a data set; the licence and the sizes are said first. Goes on where it was."""
+    from dubbench.cli.listing import download_dataset
+
+    download_dataset(dataset, root, speaker)

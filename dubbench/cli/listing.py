@@ -1,0 +1,226 @@
+"""What there is: rows for the listing verbs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from dubbench.core.identity import signature
+from dubbench.core.plugins import factory, make_metric, make_system, names, origin, parse_spec, profiles_of
+from dubbench.datasets.base import Dataset, Problem
+from dubbench.datasets.selection import select
+from dubbench.errors import DubbenchError
+
+Row = dict[str, Any]
+
+
+def list_systems() -> list[Row]:
+    """One row a registered system; one that cannot be imported says why."""
+    rows: list[Row] = []
+    for name in names("systems"):
+        try:
+            summary = _summary(factory("systems", name))
+        except DubbenchError as error:
+            summary = f"unusable: {error}"
+        rows.append({"name": name, "summary": summary, "origin": origin("systems", name)})
+    return rows
+
+
+def _summary(make: Any) -> str:
+    """The first paragraph of what a class or function says of itself."""
+    return " ".join((make.__doc__ or "").split("\n\n")[0].split())
+
+
+def show_system(spec: str) -> Row:
+    """All that a system says about itself; where it cannot be created without options, what its class says, and why.
+
+    Raises:
+        DubbenchError: unknown, not importable, or options that do not fit.
+    """
+    parsed = parse_spec(spec)
+    where = origin("systems", parsed.name)
+    try:
+        return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": where}
+    except DubbenchError as error:
+        if parsed.args or parsed.kwargs:
+            raise
+        make = factory("systems", parsed.name)
+        return {
+            "name": parsed.name,
+            "summary": _summary(make),
+            "options": str(inspect.signature(make).replace(return_annotation=inspect.Signature.empty)),
+            "state": f"not ready: {error}",
+            "origin": where,
+        }
+
+
+def list_metrics() -> list[Row]:
+    """One row a registered metric."""
+    rows: list[Row] = []
+    for name in names("metrics"):
+        try:
+            metric = make_metric(name)
+            info = metric.info
+            rows.append(
+                {
+                    "name": name,
+                    "columns": ", ".join(c.name for c in metric.columns),
+                    "recipe": info.recipe,
+                    "profiles": ", ".join(sorted(info.profiles)),
+                    "summary": info.summary,
+                }
+            )
+        except DubbenchError as error:
+            rows.append({"name": name, **_known(name), "summary": f"unusable: {error}"})
+    return rows
+
+
+def _known(name: str) -> Row:
+    """What a metric's class says where the metric itself cannot be made."""
+    try:
+        columns = getattr(factory("metrics", name), "columns", ())
+        profiles = sorted(profiles_of(name))
+    except DubbenchError:
+        columns, profiles = (), []
+    return {"columns": ", ".join(c.name for c in columns), "recipe": "", "profiles": ", ".join(profiles)}
+
+
+def show_metric(name: str) -> Row:
+    """A metric's whole recipe, its columns and its signature."""
+    metric = make_metric(name)
+    return {
+        **metric.info.model_dump(),
+        "signature": signature(metric.info),
+        "columns": [c.model_dump() for c in metric.columns],
+        "origin": origin("metrics", name),
+    }
+
+
+def list_datasets() -> list[Row]:
+    """One row a registered data set."""
+    rows: list[Row] = []
+    for name in names("datasets"):
+        try:
+            info = factory("datasets", name).info
+            rows.append({"name": name, "summary": info.summary, "licence": info.licence})
+        except (DubbenchError, AttributeError) as error:
+            rows.append({"name": name, "summary": f"unusable: {error}", "licence": ""})
+    return rows
+
+
+def show_dataset(name: str, opener: Callable[[str, dict[str, Path]], Dataset], roots: dict[str, Path]) -> Row:
+    """What a data set is; with a root (or embedded), also what of it is here."""
+    info = factory("datasets", name).info
+    row: Row = info.model_dump()
+    try:
+        data = opener(name, roots)
+        clips = data.clips()
+        chosen = select(data, "test")
+        row |= {
+            "root": str(data.root),
+            "clips": len(clips),
+            "speakers": len({c.speaker for c in clips}),
+            "test_clips": len(chosen.clips),
+            "note": chosen.note,
+            "problems": len(data.problems()),
+        }
+    except DubbenchError as error:
+        row["here"] = str(error)
+    return row
+
+
+def check_dataset(data: Dataset, split: str, workers: int) -> tuple[Row, int]:
+    """Open every clip; returns the report and how many problems there are."""
+    from dubbench.datasets.check import check, summary
+    from dubbench.runtime.progress import progress
+
+    chosen = select(data, split)
+    with progress("checking clips", len(chosen.clips)) as advance:
+        problems = [*data.problems(), *check(chosen.clips, workers, advance, data.info.seconds)]
+    report = {**summary(data, chosen.clips), "problems": [f"{p.clip}: {p.what}" for p in problems]}
+    return report, len(problems)
+
+
+def prepare_dataset(
+    name: str, root: Path | None, source: Path | None, table: Path | None, workers: int
+) -> list[Problem]:
+    """Make the embedded corpus, or cut Chem's sentence clips; returns what could not be made.
+
+    Raises:
+        DubbenchError: a data set that needs no preparing, or something to prepare it from is missing.
+    """
+    if name == "toon":
+        factory("datasets", name)(root).clips()
+        return []
+    if name == "chem":
+        if source is None or table is None:
+            raise DubbenchError("chem is cut out of lectures: give --source FOLDER and --table FILE")
+        from dubbench.datasets.base import usual_root
+        from dubbench.datasets.chem_cut import prepare
+        from dubbench.datasets.table import read_table
+        from dubbench.runtime.progress import progress
+
+        count = len(read_table(table, ("id", "start", "end", "text"))[0])
+        with progress("cutting clips", count) as advance:
+            return prepare(source, table, root or usual_root(name), workers, advance)
+    raise DubbenchError(f"{name} needs no preparing: give its folder with --root")
+
+
+def download_dataset(name: str, root: Path | None, speakers: list[str] | None) -> None:
+    """Fetch GRID, or write down how Chem is put together.
+
+    Raises:
+        DubbenchError: nothing to fetch for that data set, or the fetching failed.
+    """
+    from dubbench.datasets.base import usual_root
+
+    target = root or usual_root(name)
+    if name == "grid":
+        from dubbench.datasets.grid_download import download_grid
+        from dubbench.runtime.progress import transfer
+
+        with transfer() as told:
+            download_grid(target, speakers, print, told)
+    elif name == "chem":
+        from dubbench.datasets.grid_download import download_chem
+
+        download_chem(target)
+    else:
+        raise DubbenchError(f"{name}: there is nothing to download; grid and chem can be")
+
+
+def to_json(value: Any) -> str:
+    """Rows as JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    return str(value)
+
+
+def to_text(value: Any) -> str:
+    """Rows as an aligned table; one record as ``key: value`` lines."""
+    if isinstance(value, dict):
+        lines = []
+        for key, item in value.items():
+            if isinstance(item, (list, tuple)) and item:
+                lines.append(f"{key}:")
+                lines += [f"  {entry}" for entry in item]
+            else:
+                lines.append(f"{key}: {item}")
+        return "\n".join(lines)
+    if not value:
+        return "nothing there"
+    keys = list(value[0])
+    widths = {k: max(len(k), *(len(str(row[k])) for row in value)) for k in keys[:-1]}
+    rows = [dict(zip(keys, keys, strict=True)), *value]
+    return "\n".join("  ".join([*(str(r[k]).ljust(widths[k]) for k in keys[:-1]), str(r[keys[-1]])]) for r in rows)

@@ -1,0 +1,310 @@
+"""The command line: one function a verb; heavy imports inside, so that ``dubbench --help`` is instant."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import dubbench
+from dubbench.cli.assets import assets_app
+from dubbench.cli.data import data_app
+from dubbench.cli.options import (
+    DatasetOption,
+    DeviceOption,
+    LimitOption,
+    MetricOption,
+    OutOption,
+    PairingOption,
+    ProfileOption,
+    RootOption,
+    SeedOption,
+    SettingOption,
+    SplitOption,
+    SystemOption,
+    TimeoutOption,
+    VoicesOption,
+    WorkersOption,
+    roots_of,
+)
+from dubbench.cli.show import doctor, metrics, systems
+from dubbench.errors import DubbenchError
+from dubbench.systems.diflowdubber.cli import codec_app, dub, train_app
+
+app = typer.Typer(
+    help="dubbench: the benchmark for video dubbing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+app.add_typer(codec_app, name="codec")
+app.add_typer(assets_app, name="assets")
+for verb in (systems, metrics, doctor, dub):
+    app.command()(verb)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dubbench {dubbench.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """dubbench: the benchmark for video dubbing."""
+
+
+DEFAULT_SYSTEMS = (
+    "codec_copy",
+    "delay",
+    "another_clip",
+    "shuffled",
+    "silence",
+    "noise",
+    "espeak-meanspan",
+    "espeak-lipspan",
+    "diflowdubber",
+)
+
+
+@app.command()
+def run(
+    system: SystemOption = None,
+    dataset: DatasetOption = "toon",
+    root: RootOption = None,
+    setting: SettingOption = "2.0",
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    suite: Annotated[str | None, typer.Option(help="paper: Chem and GRID under 1.0 and 2.0; quick: embedded.")] = None,
+    profile: ProfileOption = "offline",
+    metric: MetricOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "auto",
+    timeout: TimeoutOption = 600.0,
+    voices: VoicesOption = None,
+    pairing: PairingOption = None,
+) -> None:
+    """Dub, score and make a board. Given again after an interruption, it goes on where it was.
+
+    Without --system: the controls, both espeak baselines and diflowdubber. The ground truth is always a row. Exit 3 if
+    clips failed, or cells of a suite are missing, and the board was written.
+    """
+    from dubbench.cli.jobs import run_cell, run_suite, show, suite_cells
+    from dubbench.pipeline.plan import Cell, Machine
+
+    if suite and (pairing or voices):
+        raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
+    specs = _with_truth(system or DEFAULT_SYSTEMS)
+    machine = Machine(workers, device, timeout)
+    cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
+    if suite:
+        roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
+        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, machine)
+    else:
+        roots = roots_of(root, dataset)
+        outcome = run_cell(cell, roots, specs, out or _default_out(cell, roots), machine)
+    show(outcome)
+    raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
+
+
+@app.command()
+def synth(
+    system: SystemOption = None,
+    dataset: DatasetOption = "toon",
+    root: RootOption = None,
+    setting: SettingOption = "2.0",
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    profile: ProfileOption = "offline",
+    metric: MetricOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "auto",
+    timeout: TimeoutOption = 600.0,
+    voices: VoicesOption = None,
+    pairing: PairingOption = None,
+) -> None:
+    """Only dub: the first step of run. Score it later with: dubbench score RUN."""
+    from dubbench.cli.jobs import synth_cell
+    from dubbench.pipeline.plan import Cell, Machine
+
+    cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
+    roots = roots_of(root, dataset)
+    folder = out or _default_out(cell, roots)
+    machine = Machine(workers, device, timeout)
+    specs = _with_truth(system or DEFAULT_SYSTEMS)
+    manifest, rows = synth_cell(cell, roots, specs, folder, machine)
+    failed = sum(1 for row in rows if row.reason)
+    for clip, what in manifest.rejected:
+        typer.echo(f"no clip: {clip}: {what}", err=True)
+    typer.echo(f"{len(rows) - failed} of {len(rows)} dubs are in {folder}; next: dubbench score {folder}")
+    raise typer.Exit(3 if failed or manifest.rejected else 0)
+
+
+@app.command()
+def score(
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run folders made by synth.")] = None,
+    dubs: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of finished wavs instead.")] = None,
+    rule: Annotated[str, typer.Option(help="File name of a clip's dub, e.g. 'wav_pred_{id}.wav'.")] = "auto",
+    label: Annotated[str | None, typer.Option(help="Name of the system [default: the folder's name].")] = None,
+    dataset: DatasetOption = "toon",
+    root: RootOption = None,
+    setting: SettingOption = "2.0",
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Set of metric recipes [default: the run's own; offline with --dubs].")
+    ] = None,
+    metric: MetricOption = None,
+    out: OutOption = None,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "auto",
+    timeout: TimeoutOption = 600.0,
+    voices: VoicesOption = None,
+    pairing: PairingOption = None,
+) -> None:
+    """Score runs, or a folder of wavs (--dubs), and make a board.
+
+    For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
+    """
+    from dubbench.cli.jobs import rescore, run_cell, show
+    from dubbench.core.plugins import Spec
+    from dubbench.pipeline.plan import Cell, Machine
+
+    machine = Machine(workers, device, timeout)
+    if (dubs is None) == (not runs):
+        raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
+    if dubs is None:
+        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, machine)
+    else:
+        names = tuple(metric or ())
+        cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
+        spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
+        roots = roots_of(root, dataset)
+        outcome = run_cell(cell, roots, [*_with_truth(()), spec], out or _default_out(cell, roots), machine)
+    show(outcome)
+    raise typer.Exit(3 if outcome.failed else 0)
+
+
+@app.command()
+def board(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, joined on one board.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="[default: RUN/board]")] = None,
+) -> None:
+    """Make a board from scored runs. Rows rank together only where they can be compared."""
+    from dubbench.cli.jobs import join
+
+    typer.echo(f"board: {join(runs, out)}")
+
+
+@app.command()
+def validity(
+    dataset: DatasetOption = "toon",
+    root: RootOption = None,
+    setting: SettingOption = "2.0",
+    split: SplitOption = "test",
+    limit: LimitOption = 100,
+    profile: ProfileOption = "offline",
+    metric: MetricOption = None,
+    out: OutOption = None,
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("validity.md"),
+    workers: WorkersOption = 0,
+    device: DeviceOption = "auto",
+    timeout: TimeoutOption = 600.0,
+) -> None:
+    """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
+    from dubbench.cli.jobs import validate
+    from dubbench.pipeline.plan import Cell, Machine
+    from dubbench.pipeline.store import slug
+
+    cell = Cell(dataset, split, setting, limit, profile, metrics=tuple(metric or ()))
+    machine = Machine(workers, device, timeout)
+    roots = roots_of(root, dataset)
+    folder = out or Path("runs") / slug(f"validity-{_data_name(dataset, roots)}")
+    broken = validate(cell, roots, folder, page, machine)
+    typer.echo(f"page: {page}")
+    raise typer.Exit(3 if broken else 0)
+
+
+def _with_truth(texts: Any) -> list[Any]:
+    from dubbench.core.plugins import parse_spec
+
+    specs = [parse_spec(text) for text in texts]
+    return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
+
+
+def _default_out(cell: Any, roots: dict[str, Path]) -> Path:
+    from dubbench.pipeline.store import slug
+
+    limit = f"-{cell.limit}" if cell.limit else ""
+    name = f"{_data_name(cell.dataset, roots)}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}"
+    return Path("runs") / slug(name)
+
+
+def _data_name(dataset: str, roots: dict[str, Path]) -> str:
+    """The data set's name; for ``folder``, which says nothing of its clips, with the folder's name and place."""
+    from dubbench.core.identity import digest
+
+    if dataset != "folder" or dataset not in roots:
+        return dataset
+    place = roots[dataset].resolve()
+    return f"{dataset}-{place.name}-{digest(str(place))[:6]}"
+
+
+USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a mistake on the command line: of its own click, or of the package click, by its version."""
+
+
+_PLACE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}
+"""Errors of the operating system that come again as long as the place is the same."""
+
+
+def main() -> None:
+    """Entry point: one line for what a user can mend, 130 for Ctrl-C."""
+    code: object = 0
+    try:
+        code = app(standalone_mode=False, prog_name="dubbench")
+    except DubbenchError as error:
+        _fail(str(error), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        todo = "give another place" if error.errno in _PLACE else "the same command goes on from here"
+        _fail(f"{place}{error.strerror or error}; what was done is kept, {todo}", 2)
+    except Exception as error:
+        if not isinstance(error, USAGE_ERROR):
+            raise
+        _usage(error)
+    if code == 130:  # typer answers Ctrl-C with this code itself
+        _fail("interrupted; nothing is lost, the same command goes on from here", 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> NoReturn:
+    """A mistake on the command line: one line with what was probably meant. A verb without arguments shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    ctx = getattr(error, "ctx", None)
+    where = ctx.command_path if ctx is not None else "dubbench"
+    text = " ".join(error.format_message().split())
+    _fail(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {where} --help", 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"dubbench: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""The nouns (clip, request, system, metric, identity) and how a plugin is found."""

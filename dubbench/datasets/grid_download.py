@@ -1,0 +1,177 @@
+"""Fetch GRID from Zenodo; say how to get Chem, whose videos are on YouTube."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from dubbench.datasets import chem, grid
+from dubbench.datasets.walk import VIDEO_SUFFIXES
+from dubbench.errors import DubbenchError
+from dubbench.runtime.download import Bytes, Remote, fetch, read_url
+from dubbench.signal.media import atomic
+
+Say = Callable[[str], object]
+
+GRID_RECORD = "https://zenodo.org/api/records/3625687"
+GRID_KNOWN = {"s1.zip": "md5:cbd6556668f061b5c3681bc722659b39"}
+"""Digests known from elsewhere: the record must agree."""
+WANTED = VIDEO_SUFFIXES | {".align"}
+
+LIP2WAV_LISTS = "https://raw.githubusercontent.com/Rudrabha/Lip2Wav/master/Dataset/chem"
+LIP2WAV_COUNTS = {"train": 313, "val": 17, "test": 16}
+
+
+def grid_record(address: str = GRID_RECORD) -> dict[str, Remote]:
+    """The files of GRID's Zenodo record, by name, with sizes and digests.
+
+    Raises:
+        DubbenchError: unreachable, or not the record that is known.
+    """
+    try:
+        files = [
+            Remote(str(f["key"]), str(f["links"]["self"]), int(f["size"]), str(f["checksum"]))
+            for f in json.loads(read_url(address))["files"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DubbenchError(f"{address}: the answer is not a Zenodo record ({error!r}); try again later") from error
+    record = {file.name: file for file in files}
+    for name, digest in GRID_KNOWN.items():
+        if name not in record or record[name].digest != digest:
+            raise DubbenchError(f"{address}: {name} is not the published one ({digest}); tell us, the record changed")
+    return record
+
+
+def download_grid(
+    root: Path,
+    speakers: Sequence[str] | None = None,
+    say: Say = print,
+    progress: Bytes | None = None,
+    address: str = GRID_RECORD,
+) -> None:
+    """Fetch and unpack GRID's videos and alignments into ``root``; what is there already is not fetched again.
+
+    Args:
+        root: becomes a `dubbench.datasets.grid.GridDataset` folder.
+        speakers: ``s1`` … ``s34`` without ``s21``; None for all (about 16 GB).
+        say: told the licence and the sizes before anything is fetched, then each finished archive.
+        progress: told of the bytes.
+        address: of the record.
+
+    Raises:
+        DubbenchError: unknown speaker, unreachable, wrong digest, unsafe archive, or no room.
+    """
+    say(f"GRID: licence {grid.INFO.licence}; {grid.INFO.citation}; {grid.INFO.address}")
+    record = grid_record(address)
+    available = {
+        name.removesuffix(".zip"): name for name in record if grid.SPEAKER.fullmatch(name.removesuffix(".zip"))
+    }
+    unknown = sorted(set(speakers or ()) - set(available))
+    if unknown:
+        raise DubbenchError(f"GRID has no videos of {', '.join(unknown)}; there are s1 … s34 without s21")
+    wanted = [record[available[s]] for s in sorted(speakers or available, key=lambda s: int(s[1:]))]
+    if "alignments.zip" in record:
+        wanted.insert(0, record["alignments.zip"])
+    todo = [file for file in wanted if _done(root, file) != file.digest]
+    size = sum(file.size for file in todo) / 1e9
+    say(f"{len(todo)} of {len(wanted)} archives to fetch, {size:.1f} GB, into {root}")
+    for file in todo:
+        archive = root / "archives" / file.name
+        fetch(file, archive, progress)
+        count = unpack(archive, root, file.name.removesuffix(".zip"))
+        with atomic(_marker(root, file)) as temporary:
+            temporary.write_text(file.digest, "utf-8")
+        archive.unlink()
+        say(f"{file.name}: {count:,} files")
+    if todo and not any((root / "archives").iterdir()):
+        (root / "archives").rmdir()
+
+
+def _marker(root: Path, file: Remote) -> Path:
+    return root / ".fetched" / file.name
+
+
+def _done(root: Path, file: Remote) -> str:
+    marker = _marker(root, file)
+    return marker.read_text("utf-8") if marker.is_file() else ""
+
+
+def unpack(archive: Path, root: Path, folder: str) -> int:
+    """Unpack the videos and alignments of a zip into ``root/folder``, whether or not the zip has that folder itself.
+
+    Files that are there with the right size stay. Hidden files and ``__MACOSX`` are left out.
+
+    Returns:
+        How many files the archive holds.
+
+    Raises:
+        DubbenchError: damaged, or with a path that leads elsewhere (nothing is unpacked then).
+    """
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = [(info, _inside(archive, info, folder)) for info in zipped.infolist() if not info.is_dir()]
+            kept = [(info, path) for info, path in members if path is not None]
+            for info, path in kept:
+                target = root / path
+                if target.is_file() and target.stat().st_size == info.file_size:
+                    continue
+                with atomic(target) as temporary, zipped.open(info) as source, temporary.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise DubbenchError(f"{archive}: not a whole zip ({error}); delete it and fetch it again") from error
+    return len(kept)
+
+
+def _inside(archive: Path, info: zipfile.ZipInfo, folder: str) -> PurePosixPath | None:
+    """Where a member goes below the root; None if it is not wanted."""
+    path = PurePosixPath(info.filename.replace("\\", "/"))
+    unsafe = path.is_absolute() or ".." in path.parts or PureWindowsPath(info.filename).drive
+    if unsafe or stat.S_ISLNK(info.external_attr >> 16):
+        raise DubbenchError(f"{archive}: unsafe path {info.filename!a} in the archive; nothing was unpacked")
+    if "__MACOSX" in path.parts or any(part.startswith(".") for part in path.parts):
+        return None
+    if path.suffix.lower() not in WANTED:
+        return None
+    return path if path.parts[0] == folder else PurePosixPath(folder) / path
+
+
+def download_chem(root: Path, say: Say = print, address: str = LIP2WAV_LISTS) -> None:
+    """Write ``HOW-TO.txt`` and Lip2Wav's lists of YouTube ids (``splits/``) into ``root``; no video is fetched.
+
+    Args:
+        root: becomes a `dubbench.datasets.chem.ChemDataset` folder once the steps are done.
+        say: told the licence and the steps.
+        address: of the folder with ``train.txt``, ``val.txt`` and ``test.txt``.
+
+    Raises:
+        DubbenchError: the lists cannot be fetched (the steps are written all the same), or are not such lists.
+    """
+    steps = CHEM_STEPS.format(root=root, lists=address)
+    say(f"Chem: {chem.INFO.licence}; {chem.INFO.citation}; {chem.INFO.address}")
+    say(steps)
+    with atomic(root / "HOW-TO.txt") as temporary:
+        temporary.write_text(steps + "\n", "utf-8")
+    for split, count in LIP2WAV_COUNTS.items():
+        ids = read_url(f"{address}/{split}.txt").decode("utf-8", "replace").split()
+        if not ids or not all(chem.VIDEO_ID.fullmatch(video) for video in ids):
+            raise DubbenchError(
+                f"{address}/{split}.txt: not a list of YouTube ids; fetch it by hand into {root / 'splits'}"
+            )
+        with atomic(root / "splits" / f"{split}.txt") as temporary:
+            temporary.write_text("".join(f"{video}\n" for video in ids), "utf-8")
+        say(f"splits/{split}.txt: {len(ids)} videos" + ("" if len(ids) == count else f" (Lip2Wav once had {count})"))
+
+
+CHEM_STEPS = """\
+Chem is cut from YouTube lectures, which dubbench does not fetch. Your steps, in {root}:
+1. Lists of videos: splits/train.txt, val.txt, test.txt, from {lists}.
+2. Lectures: yt-dlp -f best -a splits/test.txt -o "videos/%(id)s.%(ext)s" (the same for train.txt and val.txt), if the
+   terms of the site and the law where you are allow it. Lip2Wav's segments, intervals/<id>/cut-N.mp4, serve as well.
+3. Sentences: a table with the columns id (such as AGZZGR5Otxw-013), start, end (seconds in the lecture) and text. No
+   public list has them; the papers' authors share theirs on request.
+4. Clips: dubbench data prepare chem, with that table.
+Who already has sentence clips puts them and transcripts.csv (id,text) into the folder, and is done."""

@@ -1,0 +1,114 @@
+"""Requests to dubs: one process runs the system, the ledger keeps what came of every clip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from dubbench.core.identity import digest
+from dubbench.pipeline.dub_worker import Task, Wanted, failed, work
+from dubbench.pipeline.staging import STAGE
+from dubbench.pipeline.store import DubRow, SystemEntry
+from dubbench.runtime.files import Journal
+from dubbench.runtime.worker_pool import Crash, each
+
+GIVE_UP = 3
+"""A system whose process hangs or dies on this many clips in a row is given up."""
+
+
+def dub_key(system: SystemEntry, clip_digest: str, reference_digest: str, other: str, seed: int) -> str:
+    """What a dub depends on: the system, the clip, the reference, the other clip (controls only), the seed."""
+    return digest([system.digest, clip_digest, reference_digest, other, seed])[:32]
+
+
+def synthesise(
+    run: Path,
+    label: str,
+    entry: SystemEntry,
+    wanted: Sequence[Wanted],
+    ledger: Journal[DubRow],
+    *,
+    device: str,
+    timeout: float,
+    threads: int,
+    machine: str,
+    done: Callable[[DubRow], None],
+) -> None:
+    """Dub every wanted clip that the ledger lacks, and write each result to the ledger as it comes.
+
+    One process at a time, so that times are not taken beside another load of ours. The clips of a batch whose process
+    hangs or dies are tried one by one. In the end the system is closed.
+
+    Raises:
+        OSError: a dub or the ledger cannot be written; what was written before is kept.
+    """
+    size = max(1, entry.info.batch)
+    queue = deque(tuple(wanted[start : start + size]) for start in range(0, len(wanted), size))
+    given_up = ""
+    answered: set[str] = set()
+    crashes = 0
+
+    def keep(rows: Sequence[DubRow]) -> None:
+        ledger.append(rows)
+        for row in rows:
+            answered.add(row.clip)
+            done(row)
+
+    def patience(task: Task) -> float:
+        return timeout * max(1, len(task.wanted))
+
+    with tempfile.TemporaryDirectory(prefix=f"{STAGE}{os.getpid()}-", ignore_cleanup_errors=True) as stage:
+        _sweep(Path(stage).parent)
+
+        def tasks() -> Iterator[Task]:
+            todo = Task("load", label, entry.spec, device, (), run, Path(stage), machine)
+            yield todo
+            while queue and not given_up:
+                yield replace(todo, what="dub", wanted=queue.popleft())
+            yield replace(todo, what="close")
+
+        while queue and not given_up:  # again where the last batch crashed
+            for task, result in each(work, tasks(), workers=1, timeout=patience, threads=threads):
+                if task.what == "close":
+                    problem = result.reason if isinstance(result, Crash) else result.broken
+                    if problem:
+                        print(f"dubbench: {label} did not close: {problem}", file=sys.stderr)
+                elif not isinstance(result, Crash):
+                    if result.unwritten:
+                        raise OSError(*result.unwritten)
+                    crashes = 0 if task.what == "dub" else crashes
+                    given_up = given_up or result.broken
+                    keep(result.rows)
+                elif task.what == "load":
+                    given_up = f"the system cannot be loaded: {result.reason}"
+                elif len(task.wanted) > 1:
+                    queue.extendleft((w,) for w in reversed(task.wanted))
+                else:
+                    crashes += 1
+                    keep([failed(label, task.wanted[0], result.reason)])
+                    if crashes >= GIVE_UP:
+                        given_up = f"given up after {crashes} crashes in a row; the last: {result.reason}"
+                if given_up and isinstance(result, Crash):
+                    break  # what is under way would crash too
+    if given_up:
+        keep([failed(label, w, given_up) for w in wanted if w.request.clip not in answered])
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left for longer than an hour."""
+    for old in folder.glob(f"{STAGE}*"):
+        with suppress(OSError, ValueError):
+            if time.time() - old.stat().st_mtime < 3600:
+                continue
+            try:
+                os.kill(int(old.name.removeprefix(STAGE).split("-")[0]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(old, ignore_errors=True)

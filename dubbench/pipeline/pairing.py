@@ -1,0 +1,143 @@
+"""Settings: which reference voice goes with which clip, as frozen pairing tables with a digest.
+
+- 1.0: the clip's own sound.
+- 2.0: another clip of the same speaker that says another sentence.
+- 3.0: a voice from outside the data set (a folder of wavs).
+- a table from elsewhere (CSV with ``clip,reference``): its own class, named after the file.
+
+A pairing depends on clip ids, speakers, sentences and the names of the candidates alone: not on the run's seed, the
+machine or the order of files. The choice among candidates is the one whose sha256 with the clip's id is smallest
+(rendezvous hashing), so that a missing candidate changes only the clips that had drawn it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from dubbench.core.clip import Clip
+from dubbench.core.identity import digest, rows_digest
+from dubbench.datasets.table import read_table
+from dubbench.errors import DubbenchError
+
+SETTINGS = ("1.0", "2.0", "3.0")
+T = TypeVar("T")
+_SOUND = {".wav", ".flac", ".ogg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The reference of one clip: another ``clip``'s sound, or a ``file``; or ``problem``, why there is none."""
+
+    clip: str = ""
+    file: Path | None = None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the pairing table holds: the clip's id or the file's name."""
+        return self.clip or (self.file.name if self.file else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A pairing table: ``setting`` names it, ``references`` has one `Reference` a clip id."""
+
+    setting: str
+    references: dict[str, Reference]
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over the rows (clip, reference name)."""
+        return rows_digest((clip, self.references[clip].name) for clip in sorted(self.references))
+
+
+def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path | None = None) -> Pairing:
+    """The pairing table of a setting.
+
+    Args:
+        clips: the clips to dub.
+        pool: the clips that references are drawn from in Setting 2.0 (the whole split).
+        setting: ``1.0``, ``2.0`` or ``3.0``.
+        voices: folder of reference wavs, for 3.0.
+
+    Raises:
+        DubbenchError: unknown setting, or 3.0 without a folder of voices.
+    """
+    if setting == "1.0":
+        return Pairing(setting, {c.id: Reference(clip=c.id) for c in clips})
+    if setting == "2.0":
+        return Pairing(setting, another_clip(clips, pool))
+    if setting == "3.0":
+        files = _voices(voices)
+        return Pairing(setting, {c.id: Reference(file=_draw(c.id, files, lambda f: f.name)) for c in clips})
+    raise DubbenchError(f"no setting {setting!r}; there are {', '.join(SETTINGS)}, or --pairing TABLE")
+
+
+NO_SPEAKER = "Setting 2.0 needs the clip's speaker, and it is unknown; fill it in, or use another setting"
+
+
+def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Reference]:
+    """For each clip another clip of the same speaker with another sentence (Setting 2.0)."""
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in pool:
+        voices[clip.speaker].append(clip)
+    chosen: dict[str, Reference] = {}
+    for clip in clips:
+        if not clip.speaker:
+            chosen[clip.id] = Reference(problem=NO_SPEAKER)
+            continue
+        words = clip.text.lower().split()
+        others = [c for c in voices[clip.speaker] if c.id != clip.id and c.text.lower().split() != words]
+        if others:
+            chosen[clip.id] = Reference(clip=_draw(clip.id, others, lambda c: c.id).id)
+        else:
+            chosen[clip.id] = Reference(
+                problem=f"Setting 2.0 needs another clip of speaker {clip.speaker} with another sentence, and there is "
+                "none; add one, or use another setting"
+            )
+    return chosen
+
+
+def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip]) -> Pairing:
+    """A pairing table from elsewhere: CSV with the columns ``clip`` and ``reference`` (a clip id or a sound file
+    beside the table), as `dubbench.datasets.table.read_table` reads it.
+
+    Raises:
+        DubbenchError: unreadable, without the two columns, or with a clip or reference that is not there.
+    """
+    rows, problems = read_table(table, ("clip", "reference"))
+    for problem in problems:
+        raise DubbenchError(f"{table.parent / problem.clip}: {problem.what}")
+    known = {c.id for c in pool}
+    given: dict[str, Reference] = {}
+    for row in rows:
+        clip, name, where = row["clip"], row["reference"], table.parent / row.where
+        file_path = (table.parent / name).resolve()
+        inside = file_path.is_relative_to(table.parent.resolve())
+        if name in known:
+            reference = Reference(clip=name)
+        elif file_path.suffix.lower() in _SOUND and inside and file_path.is_file():
+            reference = Reference(file=file_path)
+        else:
+            raise DubbenchError(f"{where}: no clip and no sound file beside the table named {name!r}; correct it")
+        if given.setdefault(clip, reference) != reference:
+            raise DubbenchError(f"{where}: clip {clip!r} has two references; remove one")
+    missing = Reference(problem=f"the pairing table {table.name} has no row for this clip; add one")
+    return Pairing(f"table:{table.stem}", {c.id: given.get(c.id, missing) for c in clips})
+
+
+def _voices(folder: Path | None) -> list[Path]:
+    if folder is None:
+        raise DubbenchError("Setting 3.0 takes its references from outside the data set: give --voices FOLDER of wavs")
+    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SOUND and f.is_file())
+    if not files:
+        raise DubbenchError(f"{folder}: no wav, flac or ogg files there for --voices")
+    return files
+
+
+def _draw(clip: str, candidates: Sequence[T], name: Callable[[T], str]) -> T:
+    return min(candidates, key=lambda c: digest([clip, name(c)]))

@@ -1,0 +1,261 @@
+"""What a run is, before anything is dubbed: clips, references, systems and metrics, written down as its manifest."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from dubbench.core.clip import Clip
+from dubbench.core.identity import info_digest, rows_digest, signature
+from dubbench.core.metric import Metric
+from dubbench.core.plugins import Spec, check_columns, make_metric, make_system, metrics_of, profiles_of, with_name
+from dubbench.datasets.base import Dataset, Vetted
+from dubbench.datasets.selection import select
+from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.pairing import Pairing, Reference, another_clip, load_table, pair
+from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
+from dubbench.pipeline.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
+from dubbench.runtime.device import resolve_device
+from dubbench.runtime.progress import progress
+from dubbench.runtime.provenance import code, hardware, packages
+from dubbench.signal.media import RATE, read_audio, write_wav
+from dubbench.signal.truncation import note
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (data set, split, setting) under one seed and profile: what a run folder holds."""
+
+    dataset: str
+    split: str = "test"
+    setting: str = "2.0"
+    limit: int | None = None
+    profile: str = "offline"
+    seed: int = 0
+    metrics: tuple[str, ...] = ()
+    voices: Path | None = None
+    pairing: Path | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How the work is done here; nothing in it changes a score. Of ``workers``, 0 leaves it to `processes`."""
+
+    workers: int = 1
+    device: str = "auto"
+    timeout: float = 600.0
+    threads: int = 1
+
+    def processes(self, large_models: bool = False) -> int:
+        """As many as were asked for, else one a core, or one in all where models of gigabytes would stand in each."""
+        return self.workers or (1 if large_models else os.cpu_count() or 1)
+
+
+def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Manifest:
+    """Choose clips and references, make them ready under ``out/work``, and write the manifest.
+
+    Raises:
+        DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run.
+    """
+    device = machine.device
+    if device != "auto":
+        device = resolve_device(device)  # a mistake is told before the work begins
+    systems = _systems(specs, data)
+    metrics, left_out = metric_entries(cell.profile, cell.metrics)
+    data = Vetted(data)
+    chosen = select(data, cell.split)
+    clips = select(data, cell.split, cell.limit).clips
+    pairing = (
+        load_table(cell.pairing, clips, chosen.clips)
+        if cell.pairing
+        else pair(clips, chosen.clips, cell.setting, cell.voices)
+    )
+    others = another_clip(clips, chosen.clips) if any(e.info.privileged for e in systems.values()) else {}
+    by_id = {c.id: c for c in chosen.clips}
+    needed = {c.id: c for c in clips}
+    for reference in (*pairing.references.values(), *others.values()):
+        if reference.clip:
+            needed[reference.clip] = by_id[reference.clip]
+    with progress("preparing clips", len(needed)) as advance:
+        ready = prepare(
+            needed.values(),
+            out / "work",
+            machine.processes(),
+            machine.timeout,
+            lambda r: advance(bool(r.problem)),
+            data.info.seconds,
+        )
+    rows = tuple(_clip_row(c, ready, pairing, others, out / "work") for c in clips)
+    if device == "auto":
+        device = resolve_device(device) if any(e.info.kind == "model" for e in systems.values()) else "cpu"
+    files = {"split": Path(cell.split) if chosen.name != cell.split else None, "pairing": cell.pairing}
+    files["voices"] = cell.voices if cell.setting == "3.0" else None
+    manifest = Manifest(
+        dataset=data.info.name,
+        root=str(data.root),
+        split=chosen.name if cell.limit is None else f"{chosen.name}[{cell.limit}]",
+        setting=pairing.setting,
+        pairing_digest=pairing.digest,
+        data_digest=rows_digest((r.id, r.digest, r.reference_digest) for r in rows),
+        seed=cell.seed,
+        profile=cell.profile,
+        clips=rows,
+        systems=systems,
+        metrics=metrics,
+        rejected=_rejected(data, {c.id for c in chosen.clips}),
+        chosen=cell.metrics,
+        files={name: path.name for name, path in files.items() if path is not None},
+        notes=(*filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name)]), *left_out),
+        code=code(),
+        packages=packages(),
+        hardware={**hardware(device), "threads": str(machine.threads), "workers": str(machine.processes())},
+    )
+    manifest = _join_earlier(out, manifest)
+    write_manifest(out, manifest)
+    return manifest
+
+
+def _rejected(data: Dataset, chosen: set[str]) -> tuple[tuple[str, str], ...]:
+    """What could not become a clip, as (id or place, why), less what concerns a clip outside of the split."""
+    others = {clip.id for clip in data.clips()} - chosen
+    return tuple((p.clip, p.what) for p in data.problems() if p.clip not in others)
+
+
+def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
+    entries: dict[str, SystemEntry] = {}
+    for spec in specs:
+        label = _as_label(spec.label or str(spec))
+        if str(spec) == "espeak-meanspan" and data.info.speech_span:
+            start, end = data.info.speech_span  # the data set's own mean span, as the name says
+            spec = replace(spec, kwargs=(("start", start), ("end", end)))
+        if label in entries:
+            raise DubbenchError(f"two systems are called {label!r}; give one a label: --system 'label={spec}'")
+        _own_folder(label, entries)
+        info = make_system(spec).info
+        for name, value in info.settings.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise DubbenchError(f"system {spec}: {name} is {value}; give a finite number")
+        entries[label] = SystemEntry(spec=str(spec), info=info, digest=info_digest(info))
+    return entries
+
+
+def _as_label(label: str) -> str:
+    """A label as tables hold it: in one line, and nothing that a spreadsheet takes for a formula.
+
+    Raises:
+        DubbenchError: it is not.
+    """
+    if not label.isprintable() or not label.strip() or label[0] in "=+-@":
+        raise DubbenchError(f"{label!a} cannot be a system's label; start with a letter or digit and stay in one line")
+    return label
+
+
+def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, MetricEntry], list[str]]:
+    """The metrics of a run, and a line for each of the profile's that cannot be made.
+
+    Raises:
+        DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
+    """
+    made, broken = ({name: _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    if broken:
+        _tell_of_weights(profile)
+    check_columns(made)
+    if broken and not made:
+        raise DubbenchError(f"no metric of profile {profile!r} can be made; {'; '.join(broken)}")
+    if not made:
+        raise DubbenchError(f"no metric belongs to profile {profile!r} (dubbench metrics lists them)")
+    entries = {
+        name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
+        for name, m in made.items()
+    }
+    return entries, broken
+
+
+def _asked_for(name: str) -> Metric:
+    try:
+        return make_metric(name)
+    except DubbenchError as error:
+        raise DubbenchError(with_name(name, error)) from error
+
+
+@cache  # once, however many cells there are
+def _tell_of_weights(profile: str) -> None:
+    """Say on standard error, before the long work, which metrics lack weights and the one command that brings all."""
+    from dubbench.weights.needs import lacking, of_profile, users
+
+    known = users()
+    lacks = {metric: lacking(metric) for weight in of_profile(profile) for metric in known[weight]}
+    lacks = {metric: items for metric, items in lacks.items() if items and profile in profiles_of(metric)}
+    if lacks:
+        flag = " --convert" if any(item.convert for items in lacks.values() for item in items) else ""
+        names = ", ".join(lacks)
+        command = f"dubbench assets fetch --profile {profile}{flag}"
+        print(f"dubbench: no weights for {names} of profile {profile!r}; {command} brings them", file=sys.stderr)
+
+
+def _clip_row(
+    clip: Clip, ready: dict[str, Prepared], pairing: Pairing, others: dict[str, Reference], work: Path
+) -> ClipRow:
+    made, reference = ready[clip.id], pairing.references[clip.id]
+    problem, reference_digest = made.problem or reference.problem, ""
+    if not problem and reference.clip:
+        voice = ready[reference.clip]
+        reference_digest = voice.digest
+        if voice.problem or voice.truth_problem:
+            problem = f"its reference {reference.clip} has no usable sound: {voice.problem or voice.truth_problem}"
+    elif not problem and reference.file:
+        try:
+            reference_digest = content_digest("", reference.file)
+            if not sound_file(work, reference_digest).exists():
+                write_wav(sound_file(work, reference_digest), read_audio(reference.file), RATE)
+        except (DubbenchError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise
+            problem = f"its reference {reference.file.name} has no usable sound: {one_line(error)}"
+    other = others.get(clip.id)
+    usable = other is not None and other.clip and not (ready[other.clip].problem or ready[other.clip].truth_problem)
+    return ClipRow(
+        id=clip.id,
+        speaker=clip.speaker,
+        text=clip.text,
+        video=str(clip.video),
+        phones=str(clip.phones or ""),
+        digest=made.digest,
+        duration=made.duration,
+        fps=made.fps,
+        reference=reference.name,
+        reference_digest=reference_digest,
+        other_digest=ready[other.clip].digest if usable and other else "",
+        problem=problem,
+        truth_problem=made.truth_problem,
+    )
+
+
+IDENTITY = ("dataset", "split", "setting", "pairing_digest", "seed", "profile")
+"""What one folder holds. Not the data's digest: a clip whose file was mended is made again, under another key."""
+
+
+def _own_folder(label: str, others: Iterable[str]) -> None:
+    """Raise if the dubs of ``label`` would go where another system's go."""
+    for other in others:
+        if other != label and slug(other).casefold() == slug(label).casefold():
+            raise DubbenchError(f"systems {other!r} and {label!r} would share a folder; give one another label")
+
+
+def _join_earlier(out: Path, manifest: Manifest) -> Manifest:
+    """The manifest together with the systems that the folder holds already."""
+    if not (out / "run.json").exists():
+        return manifest
+    earlier = read_manifest(out)
+    for name in IDENTITY:
+        old, new = getattr(earlier, name), getattr(manifest, name)
+        if old != new:
+            raise DubbenchError(f"{out} holds another run ({name} {old!r}, now {new!r}); give another --out")
+    for label in manifest.systems:
+        _own_folder(label, earlier.systems)
+    return manifest.model_copy(update={"systems": {**earlier.systems, **manifest.systems}})

@@ -1,0 +1,176 @@
+"""Files of a run that survive a kill at any moment, a full disk and a second run beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from dubbench.errors import DubbenchError
+from dubbench.signal.media import atomic
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class Journal(Generic[R]):
+    """An append-only JSONL file of one kind of rows.
+
+    Args:
+        path: the file; it need not exist.
+        kind: the class of its rows.
+    """
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.path = path
+        self.kind = kind
+
+    def read(self) -> Iterator[R]:
+        """Every whole row; a torn last line is left out. A damaged line is named on standard error and left out too:
+        what it held is made again."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield self.kind.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    what = " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])
+                    print(
+                        f"dubbench: {self.path}: line {number} is damaged ({what}); it is left out, delete it",
+                        file=sys.stderr,
+                    )
+
+    def append(self, rows: Iterable[R]) -> None:
+        """Append rows and wait until they are on the disk; a torn last line is cut first."""
+        data = "".join(row.model_dump_json() + "\n" for row in rows).encode()
+        if not data:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                keep = _whole(file, size)
+                if keep != size:
+                    file.truncate(keep)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _whole(file: Any, size: int) -> int:
+    """Size of the file without a torn last line."""
+    file.seek(size - 1)
+    if file.read(1) == b"\n":
+        return size
+    file.seek(0)
+    return int(file.read().rfind(b"\n")) + 1
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[Path]:
+    """Like `dubbench.signal.media.atomic`, and after the block the file is on the disk under its name."""
+    with atomic(path) as temporary:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    with contextlib.suppress(OSError):  # some systems cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically and durably."""
+    with durable(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Hold a run folder for this process: two runs in one folder would undo each other's work.
+
+    The lock is the operating system's, on ``RUN/lock``, so that it ends with the process, however that ends. What a
+    killed run left half written is removed.
+
+    Raises:
+        DubbenchError: another process holds the folder, it is a file, or it cannot be made or written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = (run / "lock").open("a+", encoding="utf-8")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DubbenchError(f"{run} cannot be a run folder: a file has that name; give another --out") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DubbenchError(f"{run} cannot be written ({error.strerror}); give another --out") from error
+    with lock as file:
+        if not _lock(file):
+            file.seek(0)
+            raise DubbenchError(f"{run} is in use by {_holder(file.read())}; wait for it, or give another --out")
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}, file)
+        file.flush()
+        sweep(run)
+        try:
+            yield
+        finally:
+            file.truncate(0)
+            if [entry.name for entry in run.iterdir()] == ["lock"]:  # a mistake was found before anything was written
+                with contextlib.suppress(OSError):
+                    (run / "lock").unlink()
+                    run.rmdir()
+
+
+def _lock(file: Any) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there a second run is not noticed
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _holder(text: str) -> str:
+    try:
+        told = json.loads(text)
+        return f"process {told['pid']} on {told['host']} since {told['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
+"""The names of `dubbench.signal.media.atomic`'s temporary files; no file of a run starts with a dot."""
+
+
+def sweep(run: Path) -> None:
+    """Remove temporary files that a killed process left in a run folder. Only for the one who holds it."""
+    places = [run.glob(".*"), *((run / part).rglob(".*") for part in ("dubs", "work", "board"))]
+    for path in (path for place in places for path in place):
+        if _LEFTOVER.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

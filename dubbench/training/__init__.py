@@ -1,0 +1,1 @@
+"""What the training of any model shares: features, held-out clips, checkpoints."""

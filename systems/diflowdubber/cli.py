@@ -1,0 +1,339 @@
+"""The verbs around training: DiFlowDubber's features and stages, the codec, the sync expert; and one's own clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from dubbench.cli.options import roots_of
+from dubbench.errors import DubbenchError
+
+train_app = typer.Typer(
+    help="Train DiFlowDubber (features, tts, dub, release) or the sync expert (sync).", no_args_is_help=True
+)
+codec_app = typer.Typer(help="Codecs: fit one on a corpus, try one.", no_args_is_help=True)
+
+DatasetOption = Annotated[
+    list[str] | None, typer.Option("--dataset", help="Data set to make features of; repeat. See: dubbench data list")
+]
+RootOption = Annotated[
+    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR where there are several.")
+]
+SplitOption = Annotated[str, typer.Option(help="train, all, another split, random:SHARE:SEED, or a file of clip ids.")]
+SpeechOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="LibriTTS, or any folder of wavs with texts (stage 1 alone).")
+]
+CodecOption = Annotated[
+    str, typer.Option(help="A file of 'codec fit'; world: the shipped one; facodec: the paper's, see 'assets list'.")
+]
+VisualOption = Annotated[str, typer.Option(help="landmarks, none (speech alone), or npy with --lips and --face.")]
+LipsOption = Annotated[Path | None, typer.Option(metavar="DIR", help="npy: the field's lip features, 512 a frame.")]
+FaceOption = Annotated[Path | None, typer.Option(metavar="DIR", help="npy: the field's face features, 256 a frame.")]
+TextGridOption = Annotated[
+    Path | None, typer.Option("--textgrids", metavar="DIR", help="MFA's TextGrids; else pocketsphinx aligns.")
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many clips, spread over the split.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which one clip counts as hung.")]
+HoldOutOption = Annotated[int, typer.Option(min=0, help="Clips of each data set kept for validation; at most a tenth.")]
+
+
+@train_app.command()
+def features(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The features: one .safetensors file.")],
+    dataset: Annotated[str, typer.Option(help="Data set. See: dubbench data list")] = "toon",
+    root: Annotated[Path | None, typer.Option(help="Where it lies.")] = None,
+    split: SplitOption = "train",
+    speech: SpeechOption = None,
+    codec: CodecOption = "world",
+    visual: VisualOption = "landmarks",
+    lips: LipsOption = None,
+    face: FaceOption = None,
+    textgrids: TextGridOption = None,
+    limit: LimitOption = None,
+    workers: WorkersOption = 0,
+    timeout: TimeoutOption = 300.0,
+) -> None:
+    """Make the features of a data set, or of a folder of speech. Goes on where it was. Exit 3 if clips failed."""
+    from dubbench.systems.diflowdubber.training.jobs import make_features, open_dataset, sources_of
+
+    if speech is not None:
+        from dubbench.systems.diflowdubber.speech import speech_sources
+
+        name, split, visual = speech.resolve().name, "all", "none"
+        sources = speech_sources(speech, textgrids)[:limit]
+    else:
+        data = open_dataset(dataset, {dataset: root} if root else {})
+        name = data.info.name
+        sources = sources_of(data, split, limit, textgrids, lips, face)
+    problems = make_features(name, split, sources, out, codec, visual, workers, timeout)
+    raise typer.Exit(3 if problems else 0)
+
+
+def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
+    from dubbench.systems.diflowdubber.config import configuration
+    from dubbench.systems.diflowdubber.training.jobs import features_of
+    from dubbench.systems.diflowdubber.training.loop import Settings
+    from dubbench.systems.diflowdubber.training.run import Job, Machine, estimate, train
+
+    o = options
+    config = configuration(o["config"], o.get("ablation", ""))
+    if o.get("pretraining") is False:
+        if o["teacher"] is not None:
+            raise DubbenchError("--no-pretraining trains without a stage 1; leave --teacher out")
+        config = replace(config, distill=False)
+    caches = list(o["features"] or [])
+    for name in o["dataset"] or []:
+        roots = roots_of(o["root"], *dict.fromkeys(o["dataset"]))
+        caches.append(features_of(name, roots, o["split"], o["codec"], o["workers"]))
+    if not caches:
+        raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
+    job = Job(stage, config, caches, o["out"], o["hold_out"], o.get("teacher"), o["codec"], o["init"])
+    names = ("seed", "steps", "save_every", "validate_every", "average", "seconds")
+    settings = Settings(**{name: o[name] for name in names})
+    machine = Machine(o["device"], o["engine"], o["precision"])
+    if o["estimate"]:
+        found = estimate(job, settings, machine)
+        typer.echo(
+            f"{found['parameters']:,.0f} parameters, {found['clips']:,.0f} clips, {found['steps']:,.0f} steps: "
+            f"{found['steps_per_second']:.3g} steps/s, {found['hours']:.3g} hours, {found['memory_gib']:.2f} GiB"
+        )
+        return
+    done = train(job, settings, machine)
+    typer.echo(f"checkpoint: {done.checkpoint}")
+    if not done.ended:
+        typer.echo("the time is over; the same command goes on from here", err=True)
+        raise typer.Exit(4)
+
+
+ConfigOption = Annotated[str, typer.Option(help="paper, small or tiny.")]
+FeaturesOption = Annotated[
+    list[Path] | None, typer.Option("--features", metavar="FILE", help="From 'train features'; repeat.")
+]
+InitOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Begin with the weights of this run or checkpoint of the same stage.")
+]
+RunOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folder; given again, it goes on.")]
+EstimateOption = Annotated[bool, typer.Option("--estimate", help="Time a few steps, say how long it takes, and end.")]
+SeedOption = Annotated[int, typer.Option(help="Of weights, order and noise.")]
+StepsOption = Annotated[int, typer.Option(min=0, help="Instead of the configuration's; 0: those.")]
+SaveOption = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
+ValidateOption = Annotated[int, typer.Option(min=1, help="Steps between validations.")]
+AverageOption = Annotated[float, typer.Option(min=0, max=1, help="Decay of the average of the weights; 0: none.")]
+SecondsOption = Annotated[float, typer.Option(min=0, help="Stop, with a checkpoint, after that time; 0: at the end.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+EngineOption = Annotated[str, typer.Option(help="fabric, plain (torch alone), or auto: Fabric where it is installed.")]
+PrecisionOption = Annotated[str, typer.Option(help="float32, bf16, or auto: bf16 on a GPU.")]
+
+
+@train_app.command()
+def tts(
+    out: RunOption,
+    config: ConfigOption = "small",
+    features: FeaturesOption = None,
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = "train",
+    codec: CodecOption = "world",
+    init: InitOption = None,
+    hold_out: HoldOutOption = 50,
+    seed: SeedOption = 0,
+    steps: StepsOption = 0,
+    save_every: SaveOption = 500,
+    validate_every: ValidateOption = 500,
+    average: AverageOption = 0.999,
+    seconds: SecondsOption = 0.0,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    workers: WorkersOption = 0,
+    estimate: EstimateOption = False,
+) -> None:
+    """Stage 1: text to speech. Exit 4 if --seconds ran out."""
+    _train("tts", locals())
+
+
+@train_app.command("dub")
+def dub_stage(
+    out: RunOption,
+    teacher: Annotated[Path | None, typer.Option(metavar="DIR", help="Run or checkpoint of stage 1.")] = None,
+    pretraining: Annotated[
+        bool, typer.Option("--pretraining/--no-pretraining", help="Without: no stage 1, no distillation (Table 3).")
+    ] = True,
+    ablation: Annotated[str, typer.Option(help="A row of Table 3: no-align, no-vt, no-st, no-distill …")] = "",
+    config: ConfigOption = "small",
+    features: FeaturesOption = None,
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = "train",
+    codec: CodecOption = "world",
+    init: InitOption = None,
+    hold_out: HoldOutOption = 50,
+    seed: SeedOption = 0,
+    steps: StepsOption = 0,
+    save_every: SaveOption = 500,
+    validate_every: ValidateOption = 500,
+    average: AverageOption = 0.999,
+    seconds: SecondsOption = 0.0,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    workers: WorkersOption = 0,
+    estimate: EstimateOption = False,
+) -> None:
+    """Stage 2: dubbing. Exit 4 if --seconds ran out."""
+    _train("dub", locals())
+
+
+@train_app.command()
+def sync(
+    out: RunOption,
+    features: FeaturesOption = None,
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = "train",
+    speakers: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=S1,S2", help="Only these speakers of that data set; repeat.")
+    ] = None,
+    hold_out: HoldOutOption = 50,
+    seed: SeedOption = 0,
+    steps: Annotated[int, typer.Option(min=1)] = 800,
+    save_every: SaveOption = 250,
+    seconds: SecondsOption = 0.0,
+    workers: WorkersOption = 0,
+) -> None:
+    """The sync expert behind the metric 'sync', on one CPU core. Exit 4 if --seconds ran out."""
+    from dubbench.metrics.sync_expert.train import WEIGHTS, Settings, sources_of, train
+
+    sources = sources_of(features or [], dataset or [], root or [], split, speakers or [], workers)
+    settings = Settings(steps=steps, seed=seed, hold_out=hold_out)
+    if not train(sources, out, settings, seconds, save_every):
+        typer.echo("the time is over; the same command goes on from here", err=True)
+        raise typer.Exit(4)
+    typer.echo(f"weights: {out / WEIGHTS}")
+
+
+@train_app.command()
+def release(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of stage 2, or a checkpoint.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder.")],
+    codec: CodecOption = "world",
+    part: Annotated[float, typer.Option(min=0, help="MiB a file at most; 0: one file.")] = 0.0,
+    full: Annotated[bool, typer.Option("--float32", help="Not half precision.")] = False,
+) -> None:
+    """Write what dubbing needs of a run: averaged weights in half precision, and the codec beside them."""
+    import torch
+
+    from dubbench.systems.diflowdubber.codec.world import WorldCodec
+    from dubbench.systems.diflowdubber.codecs import CODEC_FILE, check_codec, open_codec
+    from dubbench.training.checkpoint import MIB, find, read_meta, release
+
+    source = find(run)
+    opened = open_codec(codec)
+    check_codec(opened, f"--codec {codec}", read_meta(source)["codec"]["digest"], "the run was trained on")
+    release(source, out, round(part * MIB) or None, torch.float32 if full else torch.float16)
+    if isinstance(opened, WorldCodec):
+        opened.save(out / CODEC_FILE)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    typer.echo(f"{out}: {size / MIB:.1f} MiB from {source}")
+
+
+@train_app.command()
+def repack(
+    source: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint's folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder.")],
+    part: Annotated[float, typer.Option(min=0, help="MiB a file at most; 0: join all parts.")] = 15.0,
+) -> None:
+    """Write a checkpoint anew in parts of at most so many MiB, or in one piece."""
+    from dubbench.training.checkpoint import MIB, repack
+
+    repack(source, out, round(part * MIB) or None)
+    typer.echo(f"{out}: {len(list(out.glob('*.safetensors')))} files")
+
+
+@codec_app.command()
+def fit(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The codec: one .safetensors file.")],
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = "train",
+    speech: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of wav or flac; repeat.")] = None,
+    limit: LimitOption = None,
+    hold_out: HoldOutOption = 50,
+    seed: Annotated[int, typer.Option(help="Of k-means.")] = 0,
+) -> None:
+    """Fit the codec 'world' on recordings: data sets (less their validation clips), or folders of sound."""
+    from dubbench.systems.diflowdubber.training.jobs import fit_codec, recordings
+
+    roots = roots_of(root, *dict.fromkeys(dataset or []))
+    paths = recordings(dataset or [], roots, split, speech or [], limit, hold_out)
+    codec, problems = fit_codec(paths, seed)
+    codec.meta["datasets"] = sorted([*(dataset or []), *(folder.name for folder in speech or [])])
+    codec.save(out)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{out}: {codec.digest[:12]}, {codec.meta}")
+    raise typer.Exit(3 if problems else 0)
+
+
+@codec_app.command("copy")
+def codec_copy(
+    source: Annotated[Path, typer.Argument(metavar="SOUND", help="A sound file or a video.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="WAV")],
+    codec: CodecOption = "world",
+) -> None:
+    """Encode and decode a recording: how good a dub can be at best."""
+    from dubbench.signal.media import read_audio, write_wav
+    from dubbench.systems.diflowdubber.codec.base import RATE
+    from dubbench.systems.diflowdubber.codecs import open_codec
+
+    opened = open_codec(codec)
+    write_wav(out, opened.decode(opened.encode(read_audio(source))), RATE)
+
+
+def dub(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Talking-face video; its own sound is not heard.")],
+    text: Annotated[str, typer.Option(help="The sentence to speak.")],
+    reference: Annotated[Path, typer.Option(help="Recording of the voice to speak with.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="mp4 with the new sound, or .wav for the sound alone.")],
+    system: Annotated[str, typer.Option("--system", "-s", metavar="SPEC")] = "diflowdubber",
+    seed: Annotated[int, typer.Option(help="Another seed, another take.")] = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Dub one clip of your own."""
+    import tempfile
+
+    from dubbench.core.plugins import make_system, parse_spec
+    from dubbench.core.request import Dub, DubRequest
+    from dubbench.runtime.device import resolve_device
+    from dubbench.signal.media import as_mono, mux, probe, read_audio, silent_copy, write_wav
+
+    if out.suffix.lower() not in (".mp4", ".wav"):
+        raise DubbenchError(f"--out {out}: write an .mp4 (video with the new sound) or a .wav (the sound alone)")
+    made = make_system(parse_spec(system))
+    if made.info.privileged:
+        raise DubbenchError(f"{made.info.name} is a control, which needs the ground truth; give a model or a baseline")
+    about = probe(video)
+    with tempfile.TemporaryDirectory(prefix="dubbench-") as folder:
+        silent, voice = Path(folder) / "silent.mkv", Path(folder) / "reference.wav"
+        silent_copy(video, silent)
+        write_wav(voice, read_audio(reference), 16000)
+        request = DubRequest("clip", silent, text, voice, about.duration, about.fps, seed)
+        try:
+            made.load(resolve_device(device))
+            answer = next(iter(made.dub([request])))
+        finally:
+            made.close()
+        if not isinstance(answer, Dub):
+            told = answer.reason.replace(str(silent), str(video))
+            raise DubbenchError(told.replace(str(voice), str(reference)))
+        samples = as_mono(answer.samples, "the dub")
+        if out.suffix.lower() == ".wav":
+            write_wav(out, samples, answer.sample_rate)
+        else:
+            mux(silent, samples, answer.sample_rate, out)
+    times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answer.timings.items())
+    typer.echo(f"{out}: {about.duration:.2f} s of {made.info.name}" + (f" ({times})" if times else ""))
