@@ -31,10 +31,11 @@ from dubbench.cli.options import (
     roots_of,
 )
 from dubbench.cli.show import doctor, metrics, systems
+from dubbench.cli.verbs import Verbs
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.cli import codec_app, dub, train_app
 
 app = typer.Typer(
+    cls=Verbs,
     help="dubbench: the benchmark for video dubbing.",
     no_args_is_help=True,
     add_completion=False,
@@ -42,10 +43,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data_app, name="data")
-app.add_typer(train_app, name="train")
-app.add_typer(codec_app, name="codec")
 app.add_typer(assets_app, name="assets")
-for verb in (systems, metrics, doctor, dub):
+for verb in (systems, metrics, doctor):
     app.command()(verb)
 
 

@@ -1,7 +1,8 @@
 """Systems, metrics and data sets by name, ours and other packages', found through entry points.
 
 Nothing is imported before it is used. A plugin is a package with an entry point in one of the groups
-``dubbench.systems``, ``dubbench.metrics``, ``dubbench.datasets`` (see ``docs/adding-a-system.md``).
+``dubbench.systems``, ``dubbench.metrics``, ``dubbench.datasets``, ``dubbench.commands`` (see
+``docs/adding-a-system.md``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dubbench.core.system import System
 from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.time_limit import within
 
-Group = Literal["systems", "metrics", "datasets"]
+Group = Literal["systems", "metrics", "datasets", "commands"]
 
 
 @cache
@@ -82,7 +83,7 @@ def _find(group: Group, name: str) -> EntryPoint:
     raise DubbenchError(f"no {group[:-1]} named {name!r}{hint} (dubbench {_VERB[group]} lists them)")
 
 
-_VERB = {"systems": "systems", "metrics": "metrics", "datasets": "data list"}
+_VERB = {"systems": "systems", "metrics": "metrics", "datasets": "data list", "commands": "--help"}
 
 
 def make_system(spec: Spec) -> System:
