@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dubbench.cli.jobs import run_cell, show
 from dubbench.core.identity import clip_seed
-from dubbench.core.plugins import parse_spec
+from dubbench.core.spec import parse_spec
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.plan import Cell, Machine
 from dubbench.runtime.progress import progress

@@ -25,11 +25,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dubbench.cli.jobs import open_dataset
 from dubbench.core.metric import Item, Metric, Stats, Unscored
-from dubbench.core.plugins import make_metric, parse_spec
+from dubbench.core.spec import parse_spec
+from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.pipeline import prepare, score_step, score_worker
+from dubbench.pipeline.components import make_metric
 from dubbench.pipeline.plan import Cell, Machine, plan
 from dubbench.pipeline.store import DubRow, Manifest
 from dubbench.runtime.provenance import hardware

@@ -1,6 +1,7 @@
 """The metric × control matrix: does each metric do to each control what it declares?
 
-A metric that fails its own word is not shown on a board. `validity_page` writes the same for the docs, with figures.
+A column that fails its own declaration is not shown on a board. `dubbench.leaderboards.validity` writes the same with
+figures for the docs.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -169,14 +169,3 @@ def _perfect(sheet: Sheet, measure: Measure, label: str, done: int, of: int) -> 
     holds = worst <= EXACT and done >= COVERAGE * of and off.size > 0
     detail = f"at most {worst:.3g} from {column.best:g}, {done} of {of} clips scored"
     return ("holds" if holds else "fails"), detail
-
-
-def validity_page(run: Run, path: Path) -> list[Path]:
-    """Write the validity page (Markdown) to ``path`` and its curves (SVG) into the folder of that name beside it.
-
-    Returns:
-        Everything that was written, the page first.
-    """
-    from dubbench.leaderboards.validity import write_page
-
-    return write_page(Sampler(sheets([run])[0]), path)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from dubbench.leaderboards.markdown import cell_text, code_text, table
 from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of, plain
-from dubbench.leaderboards.sheet import Measure, Sheet
+from dubbench.leaderboards.sheet import Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate
 from dubbench.leaderboards.svg import Panel, figure
 from dubbench.leaderboards.table import Sampler
-from dubbench.pipeline.store import slug
+from dubbench.pipeline.store import Run, slug
 from dubbench.runtime.files import write_text
 
 MARK = {"holds": "✓", "fails": "✗", "not run": "·"}
@@ -19,8 +19,13 @@ CURVE = 3
 """Fewest grades of a damage that make a curve."""
 
 
-def write_page(sampler: Sampler, path: Path) -> list[Path]:
-    """Write the page to ``path`` and its pictures into the folder of that name beside it; returns what was written."""
+def validity_page(run: Run, path: Path) -> list[Path]:
+    """Write the page (Markdown) to ``path`` and its curves (SVG) into the folder of that name beside it.
+
+    Returns:
+        Everything that was written, the page first.
+    """
+    sampler = Sampler(sheets([run])[0])
     cells = matrix_of(sampler)
     folder = path.with_suffix("")
     pictures: list[tuple[Path, str]] = []

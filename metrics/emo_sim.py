@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
 from dubbench.metrics.parts.loudness import QUIET_DB
-from dubbench.metrics.parts.speaker import SHORTEST, unheard
-from dubbench.metrics.secs import Embedding, cosine
+from dubbench.metrics.parts.speaker import SHORTEST, Embedding, cosine, unheard
 from dubbench.runtime.provenance import versions
 from dubbench.signal.sound import Sound
 from dubbench.weights.catalogue import asset_digest, asset_path

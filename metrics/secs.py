@@ -14,31 +14,22 @@ The dubbing papers' scripts use another encoder (yistLin/dvector); their numbers
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
 from dubbench.metrics.parts.loudness import at_level
+from dubbench.metrics.parts.speaker import Embedding, cosine
 from dubbench.runtime.package_files import bundled_digest
 from dubbench.runtime.provenance import versions
 from dubbench.signal.sound import Sound
+from dubbench.signal.voice_encoder import resemblyzer, voice_encoder
 
 RATE = 16000
 LEVEL_DB = -27.0
 WINDOW = 480
 """Samples of one decision of the voice activity detection: 30 ms."""
-
-Embedding = NDArray[np.float64]
-
-
-def cosine(x: Embedding, y: Embedding) -> float:
-    """Cosine of the angle between two embeddings; exactly 1 for an embedding and itself."""
-    return float(np.dot(x, y) / np.sqrt(np.dot(x, x) * np.dot(y, y)))
 
 
 def voiced(samples: NDArray[np.floating]) -> NDArray[np.float32] | None:
@@ -46,7 +37,7 @@ def voiced(samples: NDArray[np.floating]) -> NDArray[np.float32] | None:
     levelled = at_level(samples, LEVEL_DB)
     if levelled is None or len(levelled) < WINDOW:
         return None
-    kept = np.asarray(_resemblyzer().preprocess_wav(levelled), dtype=np.float32)
+    kept = np.asarray(resemblyzer().preprocess_wav(levelled), dtype=np.float32)
     return kept if len(kept) else None
 
 
@@ -59,23 +50,10 @@ def embed(samples: NDArray[np.floating]) -> Embedding | None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same digits on any machine, and no fight between workers
     try:
-        embedding = np.asarray(_encoder().embed_utterance(kept), dtype=np.float64)
+        embedding = np.asarray(voice_encoder().embed_utterance(kept), dtype=np.float64)
     finally:
         torch.set_num_threads(threads)
     return embedding if np.isfinite(embedding).all() else None
-
-
-@cache
-def _resemblyzer() -> Any:
-    with warnings.catch_warnings():  # of its old imports
-        warnings.simplefilter("ignore")
-        require("webrtcvad", "metrics", "SECS")
-        return require("resemblyzer", "metrics", "SECS")
-
-
-@cache
-def _encoder() -> Any:
-    return _resemblyzer().VoiceEncoder("cpu", verbose=False)
 
 
 def _embedding(sound: Sound) -> Embedding | None:
@@ -136,7 +114,7 @@ class SECS(MetricBase):
 
     def load(self, device: str) -> None:
         """Load the encoder; it runs on one CPU thread whatever the device."""
-        _encoder()
+        voice_encoder()
 
     def score(self, item: Item) -> Stats | Unscored:
         """``secs``, and ``secs_gt`` where there is a ground truth: cosines in [0, 1]."""

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from dubbench.core.metric import Item, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import require
 from dubbench.metrics.parts.loudness import QUIET_DB
-from dubbench.metrics.parts.speaker import SHORTEST, similarities, speaker_columns, unheard
-from dubbench.metrics.secs import Embedding
+from dubbench.metrics.parts.speaker import SHORTEST, Embedding, similarities, speaker_columns, unheard
 from dubbench.runtime.provenance import versions
 from dubbench.signal.sound import Sound
 from dubbench.weights.catalogue import asset_digest, asset_path

@@ -17,11 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dubbench.core.identity import file_digest
 from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.errors import require
 from dubbench.metrics.sync_expert import signals
 from dubbench.metrics.sync_expert.curve import REACH, curve, read
+from dubbench.runtime.digests import file_digest
 from dubbench.runtime.provenance import versions
 
 WEIGHTS = Path(__file__).parent / "sync_expert" / "weights" / "expert.safetensors"

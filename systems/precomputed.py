@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from dubbench.core.identity import digest, file_digest
 from dubbench.core.request import Dub, DubRequest, Failure
 from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
+from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.provenance import versions
 from dubbench.signal.media import read_audio_native
 

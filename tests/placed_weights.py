@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dubbench.core.identity import file_digest
+from dubbench.runtime.digests import file_digest
 from dubbench.weights.catalogue import Lock, Seen, asset, folder_of, target_of, write_lock
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dubbench.cli.jobs import run_cell
-from dubbench.core.plugins import Spec, parse_spec
+from dubbench.core.spec import Spec, parse_spec
 from dubbench.pipeline.plan import Cell, Machine
 
 FFE = {"diflowdubber": 0.133, "emodubber": 0.229}

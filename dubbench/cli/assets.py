@@ -156,8 +156,8 @@ def _state(item: Asset) -> str:
 
 
 def _chosen(names: Sequence[str] | None, profile: str | None) -> list[Asset]:
+    from dubbench.pipeline.components import of_profile
     from dubbench.weights.catalogue import asset
-    from dubbench.weights.needs import of_profile
 
     chosen = {name: asset(name) for name in names or ()}
     if profile:

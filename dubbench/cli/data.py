@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dubbench.cli.options import JsonOption, RootOption, SplitOption, WorkersOption, answer, roots_of
+from dubbench.cli.options import JsonOption, RootOption, SplitOption, WorkersOption, answer
+from dubbench.datasets.roots import roots_of
 
 data_app = typer.Typer(help="Data sets: list, show, check, prepare, download.", no_args_is_help=True)
 
@@ -26,8 +27,8 @@ def data_show(
     dataset: Annotated[str, typer.Argument()] = "toon", root: RootOption = None, json: JsonOption = False
 ) -> None:
     """Show one data set: what it is, and what of it is here."""
-    from dubbench.cli.jobs import open_dataset
     from dubbench.cli.listing import show_dataset
+    from dubbench.datasets.roots import open_dataset
 
     answer(show_dataset(dataset, open_dataset, roots_of(root, dataset)), json)
 
@@ -41,8 +42,8 @@ def data_check(
     json: JsonOption = False,
 ) -> None:
     """Open every clip and report, a line each, what is wrong. Exit 3 if anything is."""
-    from dubbench.cli.jobs import open_dataset
     from dubbench.cli.listing import check_dataset
+    from dubbench.datasets.roots import open_dataset
 
     data = open_dataset(dataset, roots_of(root, dataset))
     report, problems = check_dataset(data, split, workers or os.cpu_count() or 1)

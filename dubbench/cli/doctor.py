@@ -6,8 +6,9 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from typing import Any
 
-from dubbench.core.plugins import assets_of, factory, make_metric, names, origin
+from dubbench.core.plugins import assets_of, factory, names, origin
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.components import make_metric
 from dubbench.runtime.time_limit import within
 from dubbench.weights.needs import OPTIONAL, examine_assets, lacking
 

@@ -23,8 +23,9 @@ def dub(
     """Dub one clip of your own."""
     import tempfile
 
-    from dubbench.core.plugins import make_system, parse_spec
     from dubbench.core.request import Dub, DubRequest
+    from dubbench.core.spec import parse_spec
+    from dubbench.pipeline.components import make_system
     from dubbench.runtime.device import resolve_device
     from dubbench.signal.media import as_mono, mux, probe, read_audio, silent_copy, write_wav
 

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dubbench.core.plugins import Spec, factory, parse_spec
+from dubbench.core.spec import Spec, parse_spec
 from dubbench.datasets.base import Dataset
+from dubbench.datasets.roots import open_dataset
 from dubbench.errors import DubbenchError
 from dubbench.pipeline import score_step
 from dubbench.pipeline.plan import Cell, Machine, metric_entries, plan
@@ -25,7 +26,6 @@ from dubbench.pipeline.store import (
 )
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.files import held
-from dubbench.runtime.time_limit import within
 
 Result = tuple[Manifest, list[DubRow], list[ScoreRow]]
 
@@ -51,18 +51,6 @@ class Outcome:
     reasons: tuple[tuple[str, int], ...] = ()
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def open_dataset(name: str, roots: dict[str, Path]) -> Dataset:
-    """The data set of that name at its root.
-
-    Raises:
-        DubbenchError: unknown, or not where it was said to be.
-    """
-    make = factory("datasets", name)
-    with within(f"data set {name!r} cannot be opened"):
-        data: Dataset = make(roots.get(name))
-    return data
 
 
 def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Outcome:
@@ -288,7 +276,8 @@ CONTROLS = ("ground_truth", "delay", "another_clip", "shuffled", "silence", "noi
 
 def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, machine: Machine) -> int:
     """Run controls and damage, write the validity page; returns how many declared cells do not hold."""
-    from dubbench.leaderboards.matrix import matrix, validity_page
+    from dubbench.leaderboards.matrix import matrix
+    from dubbench.leaderboards.validity import validity_page
 
     specs = [parse_spec(text) for text in (*CONTROLS, *DAMAGE)]
     out, page = out.absolute(), page.absolute()

@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from dubbench.core.identity import signature
-from dubbench.core.plugins import factory, make_metric, make_system, names, origin, parse_spec, profiles_of
+from dubbench.core.plugins import factory, names, origin
+from dubbench.core.spec import parse_spec
 from dubbench.datasets.base import Dataset, Problem
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
+from dubbench.pipeline.components import make_metric, make_system, profiles_of
 
 Row = dict[str, Any]
 

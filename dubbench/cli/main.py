@@ -28,10 +28,10 @@ from dubbench.cli.options import (
     TimeoutOption,
     VoicesOption,
     WorkersOption,
-    roots_of,
 )
 from dubbench.cli.show import doctor, metrics, systems
 from dubbench.cli.verbs import Verbs
+from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 
 app = typer.Typer(
@@ -180,7 +180,7 @@ def score(
     For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
     """
     from dubbench.cli.jobs import rescore, run_cell, show
-    from dubbench.core.plugins import Spec
+    from dubbench.core.spec import Spec
     from dubbench.pipeline.plan import Cell, Machine
 
     machine = Machine(workers, device, timeout)
@@ -239,7 +239,7 @@ def validity(
 
 
 def _with_truth(texts: Any) -> list[Any]:
-    from dubbench.core.plugins import parse_spec
+    from dubbench.core.spec import parse_spec
 
     specs = [parse_spec(text) for text in texts]
     return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
@@ -255,7 +255,7 @@ def _default_out(cell: Any, roots: dict[str, Path]) -> Path:
 
 def _data_name(dataset: str, roots: dict[str, Path]) -> str:
     """The data set's name; for ``folder``, which says nothing of its clips, with the folder's name and place."""
-    from dubbench.core.identity import digest
+    from dubbench.runtime.digests import digest
 
     if dataset != "folder" or dataset not in roots:
         return dataset

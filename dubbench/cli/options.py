@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dubbench.errors import DubbenchError
-
 SystemOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,30 +44,6 @@ TimeoutOption = Annotated[
 VoicesOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of reference wavs for Setting 3.0.")]
 PairingOption = Annotated[Path | None, typer.Option(metavar="CSV", help="Pairing table from elsewhere.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def roots_of(values: list[str] | None, *datasets: str) -> dict[str, Path]:
-    """``--root DIR`` of the one data set there is, ``--root NAME=DIR`` of one of several.
-
-    Raises:
-        DubbenchError: no data set at all, no name where there are several, the name of another, or two folders for one.
-    """
-    roots: dict[str, Path] = {}
-    for value in values or []:
-        if not datasets:
-            raise DubbenchError(f"--root {value}: no data set is used here")
-        name, mark, folder = value.partition("=")
-        if not mark or (name not in datasets and Path(value).is_dir()):
-            name, folder = "", value
-        if not name and len(datasets) > 1:
-            raise DubbenchError(f"--root {value}: say whose folder it is, for example --root {datasets[0]}={folder}")
-        name = name or datasets[0]
-        if name not in datasets:
-            raise DubbenchError(f"--root {value}: no data set {name!r} is used here, but {' and '.join(datasets)}")
-        if name in roots:
-            raise DubbenchError(f"--root gives two folders for {name}: {roots[name]} and {folder}")
-        roots[name] = Path(folder).expanduser()
-    return roots
 
 
 def answer(value: Any, as_json: bool) -> None:

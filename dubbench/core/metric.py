@@ -232,7 +232,7 @@ class MetricBase:
 
     Attributes:
         profiles: the profiles that the metric belongs to; on the class, so that it is known even where the metric
-            cannot be made. `dubbench.core.plugins.make_metric` enters it into ``info``.
+            cannot be made. `dubbench.pipeline.components.make_metric` enters it into ``info``.
         assets: names of the weights that it loads (`dubbench.weights.catalogue`), likewise on the class.
     """
 

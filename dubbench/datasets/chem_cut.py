@@ -19,8 +19,8 @@ from dubbench.datasets.cutting import FPS, Cut, Segment, make
 from dubbench.datasets.table import Row, read_table
 from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError, MediaError
+from dubbench.runtime.files import atomic
 from dubbench.runtime.worker_pool import Crash, each
-from dubbench.signal.media import atomic
 
 NOMINAL = 30.0
 LONGEST = 60.0

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
-from dubbench.signal.media import atomic, x264
+from dubbench.runtime.files import atomic
+from dubbench.signal.media import x264
 
 FPS = 25
 RECIPE = "dubbench-cut-1"

@@ -13,7 +13,7 @@ from dubbench.datasets import chem, grid
 from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError
 from dubbench.runtime.download import Bytes, Remote, fetch, read_url
-from dubbench.signal.media import atomic
+from dubbench.runtime.files import atomic
 
 Say = Callable[[str], object]
 

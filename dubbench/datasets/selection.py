@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import rows_digest
 from dubbench.datasets.base import Dataset, Remarks, as_id
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import rows_digest
 
 _EXTENSIONS = frozenset(
     "mpg mpeg mp4 m4v avi mkv mov webm wav flac mp3 npy npz lab txt align TextGrid png jpg".lower().split()

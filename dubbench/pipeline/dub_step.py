@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dubbench.core.identity import digest
+from dubbench.core.staging import STAGE
 from dubbench.pipeline.dub_worker import Task, Wanted, failed, work
-from dubbench.pipeline.staging import STAGE
 from dubbench.pipeline.store import DubRow, SystemEntry
+from dubbench.runtime.digests import digest
 from dubbench.runtime.files import Journal
 from dubbench.runtime.worker_pool import Crash, each
 

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dubbench.core.identity import file_digest
-from dubbench.core.plugins import make_system, parse_spec
 from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.spec import parse_spec
+from dubbench.core.staging import neutral, staged
 from dubbench.core.system import Expects, System
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.components import make_system
 from dubbench.pipeline.prepare import NO_ROOM
-from dubbench.pipeline.staging import neutral, staged
 from dubbench.pipeline.store import DubRow, read_manifest, slug
 from dubbench.runtime.device import resolve_device, synchronise
+from dubbench.runtime.digests import file_digest
 from dubbench.signal.media import as_mono, write_wav
 
 

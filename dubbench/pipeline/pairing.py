@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import digest, rows_digest
 from dubbench.datasets.table import read_table
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import digest, rows_digest
 
 SETTINGS = ("1.0", "2.0", "3.0")
 T = TypeVar("T")

@@ -11,16 +11,18 @@ from functools import cache
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import info_digest, rows_digest, signature
+from dubbench.core.identity import info_digest, signature
 from dubbench.core.metric import Metric
-from dubbench.core.plugins import Spec, check_columns, make_metric, make_system, metrics_of, profiles_of, with_name
+from dubbench.core.spec import Spec
 from dubbench.datasets.base import Dataset, Vetted
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.components import check_columns, make_metric, make_system, metrics_of, profiles_of, with_name
 from dubbench.pipeline.pairing import Pairing, Reference, another_clip, load_table, pair
 from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
 from dubbench.pipeline.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
 from dubbench.runtime.device import resolve_device
+from dubbench.runtime.digests import rows_digest
 from dubbench.runtime.progress import progress
 from dubbench.runtime.provenance import code, hardware, packages
 from dubbench.signal.media import RATE, read_audio, write_wav
@@ -186,7 +188,8 @@ def _asked_for(name: str) -> Metric:
 @cache  # once, however many cells there are
 def _tell_of_weights(profile: str) -> None:
     """Say on standard error, before the long work, which metrics lack weights and the one command that brings all."""
-    from dubbench.weights.needs import lacking, of_profile, users
+    from dubbench.pipeline.components import of_profile
+    from dubbench.weights.needs import lacking, users
 
     known = users()
     lacks = {metric: lacking(metric) for weight in of_profile(profile) for metric in known[weight]}

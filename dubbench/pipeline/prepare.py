@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import digest as digest_of
 from dubbench.errors import DubbenchError, one_line
+from dubbench.runtime.digests import digest as digest_of
 from dubbench.runtime.worker_pool import Crash, each
 from dubbench.signal.media import AGAIN, RATE, probe, read_audio, recipe, silent_copy, write_wav
 from dubbench.signal.truncation import SHORT, cut_short

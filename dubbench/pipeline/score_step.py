@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import clip_seed, file_digest, info_digest
+from dubbench.core.identity import clip_seed, info_digest
 from dubbench.core.plugins import assets_of
 from dubbench.core.request import DubRequest, Truth
 from dubbench.errors import DubbenchError
@@ -16,6 +16,7 @@ from dubbench.pipeline.plan import Machine
 from dubbench.pipeline.prepare import sound_file, video_file
 from dubbench.pipeline.score_worker import Job, Work, passes, score, score_key
 from dubbench.pipeline.store import ClipRow, DubRow, Manifest, ScoreRow, SystemEntry, journal, ledger, write_scores
+from dubbench.runtime.digests import file_digest
 from dubbench.runtime.progress import Advance, progress
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import digest
 from dubbench.core.metric import Item, Metric, Stats, Unscored, lacking
-from dubbench.core.plugins import make_metric
 from dubbench.errors import one_line
+from dubbench.pipeline.components import make_metric
 from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
 from dubbench.runtime.device import resolve_device
+from dubbench.runtime.digests import digest
 from dubbench.runtime.files import Journal
 from dubbench.runtime.worker_pool import Crash, each
 from dubbench.signal.media import RATE, read_audio, read_audio_native

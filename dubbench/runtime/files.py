@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dubbench.errors import DubbenchError
-from dubbench.signal.media import atomic
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -82,7 +82,7 @@ def _whole(file: Any, size: int) -> int:
 
 @contextmanager
 def durable(path: Path) -> Iterator[Path]:
-    """Like `dubbench.signal.media.atomic`, and after the block the file is on the disk under its name."""
+    """Like `dubbench.runtime.files.atomic`, and after the block the file is on the disk under its name."""
     with atomic(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
@@ -165,7 +165,7 @@ def _now() -> str:
 
 
 _LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
-"""The names of `dubbench.signal.media.atomic`'s temporary files; no file of a run starts with a dot."""
+"""The names of `dubbench.runtime.files.atomic`'s temporary files; no file of a run starts with a dot."""
 
 
 def sweep(run: Path) -> None:
@@ -174,3 +174,20 @@ def sweep(run: Path) -> None:
     for path in (path for place in places for path in place):
         if _LEFTOVER.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that becomes ``path`` if the block ends well, and is removed if not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -6,8 +6,8 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-from dubbench.core.identity import file_digest
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import file_digest
 
 
 @cache

@@ -7,8 +7,6 @@ Audio-only files start at zero. Channels are averaged, rates are changed with so
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
+from dubbench.runtime.files import atomic
 from dubbench.runtime.provenance import versions
 
 RATE = 16000
@@ -286,23 +285,6 @@ def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> N
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that becomes ``path`` if the block ends well, and is removed if not."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.core.identity import digest
 from dubbench.errors import require
+from dubbench.runtime.digests import digest
 from dubbench.runtime.package_files import bundled, bundled_digest
 from dubbench.runtime.provenance import versions
 

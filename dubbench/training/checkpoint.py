@@ -18,16 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
-from dubbench.signal.media import atomic
-from dubbench.systems.diflowdubber.config import Config
-from dubbench.systems.diflowdubber.stage1 import Stage1
-from dubbench.systems.diflowdubber.stage2 import Stage2
+from dubbench.runtime.files import atomic
 
 FORMAT = 1
 META = "meta.json"
 MIB = 1024 * 1024
 Groups = Mapping[str, Mapping[str, Tensor]]
-MODELS: dict[str, type[Stage1] | type[Stage2]] = {"tts": Stage1, "dub": Stage2}
 
 
 def write(folder: Path, groups: Groups, meta: Mapping[str, Any], limit: int | None = None) -> None:
@@ -135,45 +131,13 @@ def repack(source: Path, target: Path, limit: int | None) -> None:
     """Write ``source`` anew in parts of at most ``limit`` bytes, or in one file a group for None (`split`, `join`)."""
     meta = read_meta(source)
     groups = {group: read(source, group) for group in meta["files"]}
-    write(target, groups, _kept(meta), limit)
-
-
-def release(source: Path, target: Path, limit: int | None = None, dtype: torch.dtype = torch.float16) -> None:
-    """The weights that inference needs alone: the average's if there is one, without what only training uses."""
-    meta = read_meta(source)
-    config = Config.from_dict(meta["config"])
-    state = read(source, "ema" if "ema" in meta["files"] else "model")
-    if meta["stage"] == "dub":
-        state = {name: x for name, x in state.items() if not name.startswith("ctc.")}
-        config = _inference(config)
-    small = {name: x.to(dtype) if x.is_floating_point() else x for name, x in state.items()}
-    write(target, {"model": small}, {**_kept(meta), "config": config.to_dict(), "released": True}, limit)
+    write(target, groups, kept(meta), limit)
 
 
 def weights_digest(folder: Path) -> str:
     """sha256 over the digests of all files: what a system's identity carries."""
     rows = read_meta(folder)["files"]
     return _digest({group: [row["sha256"] for row in rows[group]] for group in rows})
-
-
-def load_model(folder: Path, stage: str, average: bool = True) -> tuple[Stage1 | Stage2, dict[str, Any]]:
-    """A model in eval mode with its weights as float32, and the checkpoint's meta.
-
-    Args:
-        stage: ``tts`` or ``dub``; what it must be.
-        average: take the average of the weights where there is one.
-
-    Raises:
-        DubbenchError: a checkpoint of the other stage, damaged, or that does not fit its configuration.
-    """
-    meta = read_meta(folder)
-    if meta.get("stage") != stage:
-        raise DubbenchError(f"{folder}: a checkpoint of stage {meta.get('stage')!r}; {stage!r} is wanted")
-    config = Config.from_dict(meta["config"])
-    state = read(folder, "ema" if average and "ema" in meta["files"] else "model")
-    model = MODELS[stage](config)
-    load_state(model, {name: x.float() if x.is_floating_point() else x for name, x in state.items()}, str(folder))
-    return model.eval(), meta
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
@@ -246,13 +210,8 @@ def find(path: Path) -> Path:
     return found[-1]
 
 
-def _inference(config: Config) -> Config:
-    from dataclasses import replace
-
-    return replace(config, ctc=False, distill=False)
-
-
-def _kept(meta: Mapping[str, Any]) -> dict[str, Any]:
+def kept(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """``meta`` without what belongs to the files that it was read from."""
     return {key: value for key, value in meta.items() if key not in ("format", "files", "digest")}
 
 

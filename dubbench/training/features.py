@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
-from dubbench.signal.media import atomic
-from dubbench.systems.diflowdubber.codec.base import content_digest
+from dubbench.runtime.digests import arrays_digest
+from dubbench.runtime.files import atomic
 
 VERSION = 1
 """Raised whenever the same clips would give other features."""
@@ -148,7 +148,7 @@ class Cache:
     @cached_property
     def digest(self) -> str:
         """sha256 over everything in it."""
-        return content_digest("features", self.arrays, [_to_json(self.info)])
+        return arrays_digest("features", self.arrays, [_to_json(self.info)])
 
     def save(self, path: Path) -> None:
         """Write it, atomically."""

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from dubbench.core.identity import digest, file_digest
 from dubbench.errors import DubbenchError
 from dubbench.runtime.cache_dir import cache_dir
+from dubbench.runtime.digests import digest, file_digest
 
 LOCK = "lock.json"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from dubbench.core.identity import file_digest
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import file_digest
 from dubbench.weights.catalogue import (
     LOCK,
     Asset,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dubbench.core.plugins import assets_of, names, profiles_of
+from dubbench.core.plugins import assets_of, names
 from dubbench.errors import DubbenchError
 from dubbench.weights.catalogue import Asset, asset, assets, have
 
@@ -16,24 +16,12 @@ def users() -> dict[str, list[str]]:
     """Weight -> the metrics that load it."""
     found: dict[str, list[str]] = {}
     for metric in names("metrics"):
-        for weight in _weights(metric):
+        for weight in weights_of(metric):
             found.setdefault(weight, []).append(metric)
     return found
 
 
-def of_profile(profile: str) -> list[str]:
-    """Names of the weights that the metrics of a profile load."""
-    chosen: dict[str, None] = {}
-    for metric in names("metrics"):
-        try:
-            if profile in profiles_of(metric):
-                chosen |= dict.fromkeys(_weights(metric))
-        except DubbenchError:  # a plugin that does not import: doctor says so
-            continue
-    return list(chosen)
-
-
-def _weights(metric: str) -> tuple[str, ...]:
+def weights_of(metric: str) -> tuple[str, ...]:
     """What is known of a metric's weights; a plugin that does not import, or names an unknown one, fails elsewhere."""
     try:
         return tuple(name for name in assets_of(metric) if name in assets())
@@ -43,7 +31,7 @@ def _weights(metric: str) -> tuple[str, ...]:
 
 def lacking(metric: str) -> list[Asset]:
     """The weights of a metric that are not here, or not usable."""
-    return [asset(name) for name in _weights(metric) if not have(name)]
+    return [asset(name) for name in weights_of(metric) if not have(name)]
 
 
 def examine_assets() -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from dubbench.core.identity import file_digest
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import file_digest
 from dubbench.runtime.download import Bytes, Remote, fetch, offline, read_url
 from dubbench.weights.catalogue import (
     LOCK,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from dubbench.core.identity import digest
 from dubbench.core.metric import Option
 from dubbench.errors import require
+from dubbench.runtime.digests import digest
 from dubbench.runtime.package_files import bundled_digest
 from dubbench.runtime.provenance import versions
 

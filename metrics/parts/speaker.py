@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from dubbench.core.metric import Column, Effect, Item, Mean, Stats, Unscored
 from dubbench.metrics.parts.loudness import silent
-from dubbench.metrics.secs import Embedding, cosine
 from dubbench.signal.sound import Sound
 
 SHORTEST = 0.5
@@ -77,3 +76,11 @@ def similarities(item: Item, name: str, embedding: Callable[[Sound], Embedding |
         else:
             stats[statistic(value)] = cosine(dub, other)
     return stats or Unscored(problem)
+
+
+Embedding = NDArray[np.float64]
+
+
+def cosine(x: Embedding, y: Embedding) -> float:
+    """Cosine of the angle between two embeddings; exactly 1 for an embedding and itself."""
+    return float(np.dot(x, y) / np.sqrt(np.dot(x, x) * np.dot(y, y)))

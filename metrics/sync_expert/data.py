@@ -67,7 +67,7 @@ def read_clips(caches: Sequence[Path], roots: Mapping[str, Path], speakers: Mapp
     Raises:
         DubbenchError: a cache that cannot be read or has no landmarks, or no clip.
     """
-    from dubbench.cli.jobs import open_dataset
+    from dubbench.datasets.roots import open_dataset
     from dubbench.runtime.progress import progress
     from dubbench.training.features import Cache
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dubbench.errors import DubbenchError, require
-from dubbench.signal.media import atomic
+from dubbench.runtime.files import atomic
 
 from .signals import BANDS, LIP_WIDTH
 

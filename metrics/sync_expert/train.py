@@ -74,41 +74,6 @@ class Sources:
     speakers: Mapping[str, Sequence[str]]
 
 
-def sources_of(
-    features: Sequence[Path],
-    datasets: Sequence[str],
-    roots: Sequence[str],
-    split: str,
-    speakers: Sequence[str],
-    workers: int,
-) -> Sources:
-    """What the command line's options mean; features of ``datasets`` are made if they are not there.
-
-    Args:
-        roots: ``DIR`` of the one data set there is, or ``NAME=DIR``.
-        speakers: ``NAME=S1,S2``.
-
-    Raises:
-        DubbenchError: neither features nor data sets, or a root or speakers of a data set that is not read.
-    """
-    from dubbench.cli.options import roots_of
-    from dubbench.systems.diflowdubber.training.jobs import features_of
-    from dubbench.training.features import Cache
-
-    names = [Cache.load(path).info.dataset for path in features]
-    found = roots_of(list(roots), *dict.fromkeys([*names, *datasets]))
-    caches = [*features, *(features_of(name, found, split, "world", workers) for name in datasets)]
-    if not caches:
-        raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
-    only: dict[str, Sequence[str]] = {}
-    for value in speakers:
-        name, _, listed = value.partition("=")
-        if name not in [*names, *datasets] or not listed:
-            raise DubbenchError(f"--speakers {value}: write NAME=S1,S2 with the name of a data set that is read")
-        only[name] = listed.split(",")
-    return Sources(caches, found, only)
-
-
 def loss_of(model: Expert, lips: Tensor, mels: Tensor) -> Tensor:
     """Mean InfoNCE of windows: lips (B, W + 10, 71), log-mels (B, 4 (W + 30) + 36, 32)."""
     seen, heard = model.see(lips), model.hear(mels)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dubbench.core.request import Dub, DubRequest, Failure
+from dubbench.core.staging import neutral, staged
 from dubbench.core.system import Expects, System, SystemBase
 from dubbench.errors import DubbenchError, one_line
-from dubbench.pipeline.staging import neutral, staged
 from dubbench.signal.media import probe
 
 VERSION = "1"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dubbench.cli.options import roots_of
+from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 
 train_app = typer.Typer(
@@ -206,7 +206,8 @@ def sync(
     workers: WorkersOption = 0,
 ) -> None:
     """The sync expert behind the metric 'sync', on one CPU core. Exit 4 if --seconds ran out."""
-    from dubbench.metrics.sync_expert.train import WEIGHTS, Settings, sources_of, train
+    from dubbench.metrics.sync_expert.train import WEIGHTS, Settings, train
+    from dubbench.systems.diflowdubber.training.sync_sources import sources_of
 
     sources = sources_of(features or [], dataset or [], root or [], split, speakers or [], workers)
     settings = Settings(steps=steps, seed=seed, hold_out=hold_out)
@@ -229,7 +230,8 @@ def release(
 
     from dubbench.systems.diflowdubber.codec.world import WorldCodec
     from dubbench.systems.diflowdubber.codecs import CODEC_FILE, check_codec, open_codec
-    from dubbench.training.checkpoint import MIB, find, read_meta, release
+    from dubbench.systems.diflowdubber.training.load import release
+    from dubbench.training.checkpoint import MIB, find, read_meta
 
     source = find(run)
     opened = open_codec(codec)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.core.identity import digest
 from dubbench.errors import DubbenchError, MediaError
+from dubbench.runtime.digests import digest
 
 from .codec.base import RATE, Codec
 
@@ -147,7 +147,7 @@ def voice_of(codec: Codec, samples: Floats, where: str = "the reference") -> Flo
         samples = np.tile(samples, -(-least // len(samples)))[:least]
     samples = samples[: round(LONGEST * RATE)]
     if codec.name == "world":  # the vector alone, without the analysis
-        from .codec.world import embed
+        from dubbench.systems.diflowdubber.codec.world_streams import embed
 
         return embed(samples)
     return codec.encode(samples).speaker

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dubbench.core.identity import digest
 from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import digest
+from dubbench.runtime.files import atomic
 from dubbench.runtime.progress import progress
 from dubbench.runtime.worker_pool import Crash, each
-from dubbench.signal.media import RATE, atomic, read_audio
+from dubbench.signal.media import RATE, read_audio
 from dubbench.training.features import VERSION, Cache, CacheInfo, Features, pack
 
 from .codec.base import HOP, Codec, frames_of

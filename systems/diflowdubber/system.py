@@ -99,7 +99,7 @@ class DiFlowDubber(SystemBase):
         """
         import torch
 
-        from dubbench.training.checkpoint import load_model
+        from dubbench.systems.diflowdubber.training.load import load_model
 
         from .codecs import check_codec, open_codec
         from .stage2 import Stage2

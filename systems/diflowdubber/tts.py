@@ -80,7 +80,7 @@ class DiFlowTTS(SystemBase):
         Raises:
             DubbenchError: damaged weights, or a codec that is not the one of the training features.
         """
-        from dubbench.training.checkpoint import load_model
+        from dubbench.systems.diflowdubber.training.load import load_model
 
         from .codecs import check_codec, open_codec
         from .stage1 import Stage1

@@ -12,7 +12,7 @@ from dubbench.cli import doctor, show
 from dubbench.cli.doctor import examine, extras, healthy, missing
 from dubbench.cli.listing import show_system
 from dubbench.errors import DubbenchError
-from dubbench.metrics import secs
+from dubbench.signal import voice_encoder
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_exit_code_is_what_help_says(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_metric_that_cannot_load_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "names", lambda group: ["secs"] if group == "metrics" else ["espeak-meanspan"])
     monkeypatch.setitem(sys.modules, "resemblyzer", None)
-    for loaded in (secs._resemblyzer, secs._encoder):  # by a test before this one
+    for loaded in (voice_encoder.resemblyzer, voice_encoder.voice_encoder):  # by a test before this one
         loaded.cache_clear()
     rows = {row["part"]: row for row in examine()}
     assert "resemblyzer" in rows["metric secs"]["state"]

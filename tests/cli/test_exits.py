@@ -9,11 +9,10 @@ import pytest
 from commands import Command
 
 from dubbench.cli import doctor
-from dubbench.core import plugins
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats
 from dubbench.errors import DubbenchError
-from dubbench.pipeline import score_worker
+from dubbench.pipeline import components, score_worker
 from dubbench.pipeline.score_worker import Job, Work
 from dubbench.pipeline.store import ledger
 
@@ -76,11 +75,11 @@ def metrics(monkeypatch: pytest.MonkeyPatch, plugins: Path) -> None:
 
 @pytest.mark.usefixtures("metrics")
 def test_metrics_that_exit() -> None:
-    found, broken = plugins.metrics_of("exits")
+    found, broken = components.metrics_of("exits")
     assert list(found) == ["load", "score"]
     assert len(broken) == 1 and "cannot be imported: SystemExit: 0" in broken[0]
     with pytest.raises(DubbenchError, match="metric 'made' cannot be created: SystemExit: 0"):
-        plugins.make_metric("made")
+        components.make_metric("made")
     assert doctor._metric("load")["state"] == "SystemExit: no GPU here"
     job = Job("one", None, "no dub", (("load", "a"), ("score", "b")))
     rows = score_worker._score(Work(Clip("c", "d", "s", "t", Path("v.mkv")), 1.0, 25.0, None, "", None, (job,), "cpu"))

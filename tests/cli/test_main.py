@@ -12,7 +12,7 @@ import pytest
 import dubbench
 from dubbench.cli import main
 from dubbench.cli.main import _default_out
-from dubbench.cli.options import roots_of
+from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.plan import Cell
 

@@ -1,6 +1,7 @@
-from dubbench.core.identity import DESCRIPTIVE, clip_seed, digest, info_digest, signature
+from dubbench.core.identity import DESCRIPTIVE, clip_seed, info_digest, signature
 from dubbench.core.metric import MetricInfo
 from dubbench.core.system import SystemInfo
+from dubbench.runtime.digests import digest
 
 HASHED = {
     "name",

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubbench.core.plugins import Spec, factory, names, parse_spec
+from dubbench.core.plugins import factory, names
+from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError
 
 

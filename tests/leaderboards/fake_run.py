@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.core.identity import digest, info_digest, signature
+from dubbench.core.identity import info_digest, signature
 from dubbench.core.metric import Column, Mean, MetricInfo, Quantile, Ratio
 from dubbench.core.system import SystemInfo
 from dubbench.pipeline.store import (
@@ -28,6 +28,7 @@ from dubbench.pipeline.store import (
     write_manifest,
     write_scores,
 )
+from dubbench.runtime.digests import digest
 from dubbench.signal.media import write_wav
 
 RATE = 16000

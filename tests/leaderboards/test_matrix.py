@@ -9,11 +9,11 @@ import pytest
 from fake_run import METRICS, Fake, build, control, fakes
 
 from dubbench.core.metric import Column, Effect, MetricInfo
-from dubbench.leaderboards.matrix import Cell, broken, equivalent, matrix, validity_page
+from dubbench.leaderboards.matrix import Cell, broken, equivalent, matrix
 from dubbench.leaderboards.sheet import sheets
 from dubbench.leaderboards.statistics import Estimate
 from dubbench.leaderboards.svg import ticks
-from dubbench.leaderboards.validity import families
+from dubbench.leaderboards.validity import families, validity_page
 
 
 def cell(cells: tuple[Cell, ...], column: str, control: str) -> Cell:

@@ -16,10 +16,10 @@ from spoken import SENTENCES, say
 
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Item, Unscored
-from dubbench.core.plugins import make_metric
 from dubbench.errors import DubbenchError
 from dubbench.metrics.emo_sim import EmoSIM, EmoSIMPlus, embed
-from dubbench.metrics.secs import cosine
+from dubbench.metrics.parts.speaker import cosine
+from dubbench.pipeline.components import make_metric
 from dubbench.signal.media import read_audio, resample
 from dubbench.signal.sound import Sound
 from dubbench.weights.catalogue import have

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from dubbench.core.identity import digest, file_digest
 from dubbench.metrics.parts import normalise
+from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.package_files import bundled
 
 

@@ -11,10 +11,11 @@ from pairs import awkward, voice
 from spoken import SENTENCES, say
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import file_digest
 from dubbench.core.metric import Item, Unscored
 from dubbench.metrics.parts.loudness import at_level
-from dubbench.metrics.secs import LEVEL_DB, SECS, cosine, embed
+from dubbench.metrics.parts.speaker import cosine
+from dubbench.metrics.secs import LEVEL_DB, SECS, embed
+from dubbench.runtime.digests import file_digest
 from dubbench.runtime.package_files import bundled
 from dubbench.signal.media import read_audio
 from dubbench.signal.sound import Sound

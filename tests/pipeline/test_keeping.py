@@ -16,7 +16,7 @@ from dubbench.cli import jobs
 from dubbench.cli.jobs import join, rescore, run_cell, run_suite
 from dubbench.core import plugins
 from dubbench.core.clip import Clip
-from dubbench.core.plugins import parse_spec
+from dubbench.core.spec import parse_spec
 from dubbench.datasets.base import DatasetInfo, Problem, Vetted
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError

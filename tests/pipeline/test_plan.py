@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dubbench.core.plugins import Spec, parse_spec
+from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.plan import _systems
 

@@ -10,7 +10,7 @@ from dubbench.cli.listing import list_metrics
 from dubbench.core import plugins
 from dubbench.core.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.errors import DubbenchError
-from dubbench.pipeline import plan
+from dubbench.pipeline import components, plan
 
 
 class Usual(MetricBase):
@@ -65,22 +65,22 @@ def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_metric_of_another_profile_is_not_spoken_of() -> None:
-    found, broken = plugins.metrics_of("offline")
+    found, broken = components.metrics_of("offline")
     assert list(found) == ["both", "usual"] and broken == []
 
 
 def test_a_metric_of_this_profile_that_cannot_be_made_is_left_out() -> None:
-    found, broken = plugins.metrics_of("paper")
+    found, broken = components.metrics_of("paper")
     assert list(found) == ["both"]
     assert broken == ["left out: metric 'heavy': s3fd is not here; dubbench assets fetch s3fd brings it"]
 
 
 def test_profiles_are_known_without_making_it_and_entered_into_its_info() -> None:
-    assert plugins.profiles_of("heavy") == {"paper"} and plugins.assets_of("heavy") == ("s3fd",)
-    assert plugins.profiles_of("usual") == {"offline"} and plugins.assets_of("usual") == ()
-    assert plugins.profiles_of("asked") == frozenset() and plugins.profiles_of("old") == {"mine"}
-    assert plugins.make_metric("both").info.profiles == {"offline", "paper"}
-    assert list(plugins.metrics_of("mine")[0]) == ["old"]
+    assert components.profiles_of("heavy") == {"paper"} and plugins.assets_of("heavy") == ("s3fd",)
+    assert components.profiles_of("usual") == {"offline"} and plugins.assets_of("usual") == ()
+    assert components.profiles_of("asked") == frozenset() and components.profiles_of("old") == {"mine"}
+    assert components.make_metric("both").info.profiles == {"offline", "paper"}
+    assert list(components.metrics_of("mine")[0]) == ["old"]
 
 
 def test_a_metric_that_cannot_be_made_is_listed_with_what_its_class_says() -> None:
@@ -111,7 +111,7 @@ def test_all_lacking_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path
         plan.metric_entries("offline", ["heavy"])
     with pytest.raises(DubbenchError, match="no metric named 'heavi'; did you mean"):
         plan.metric_entries("offline", ["heavi"])
-    assert plugins.metrics_of("paper")[1] == [f"left out: metric 'heavy': {line}"]
+    assert components.metrics_of("paper")[1] == [f"left out: metric 'heavy': {line}"]
 
 
 def test_the_one_command_is_told_before_the_work(

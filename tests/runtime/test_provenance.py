@@ -8,8 +8,9 @@ import pytest
 
 from dubbench.core.identity import info_digest, signature
 from dubbench.core.metric import MetricInfo
-from dubbench.core.plugins import make_metric, make_system, parse_spec
+from dubbench.core.spec import parse_spec
 from dubbench.errors import DubbenchError
+from dubbench.pipeline.components import make_metric, make_system
 from dubbench.runtime import provenance
 from dubbench.signal import media
 

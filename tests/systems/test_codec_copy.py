@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dubbench.core.plugins import make_system, parse_spec
 from dubbench.core.request import Dub, DubRequest, Failure, Truth
+from dubbench.core.spec import parse_spec
+from dubbench.pipeline.components import make_system
 from dubbench.signal.media import RATE, write_wav
 
 pytest.importorskip("pyworld")

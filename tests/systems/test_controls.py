@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from dub_requests import made_up, only, real, request
 
-from dubbench.core.plugins import make_system, parse_spec
 from dubbench.core.request import Failure, Truth
+from dubbench.core.spec import parse_spec
 from dubbench.errors import DubbenchError
+from dubbench.pipeline.components import make_system
 from dubbench.systems.controls.plain import AnotherClip, Delay, GroundTruth, Noise, Shuffled, Silence, derangement
 from dubbench.systems.controls.splice import rms, speech_span
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from dub_requests import made_up, request
 
-from dubbench.core.plugins import make_system, parse_spec
 from dubbench.core.request import Dub, Failure, Truth
+from dubbench.core.spec import parse_spec
 from dubbench.core.system import Expects, SystemBase, SystemInfo
 from dubbench.errors import DubbenchError
+from dubbench.pipeline.components import make_system
 from dubbench.signal.media import write_wav
 from dubbench.systems.controls.wrong_video import WrongVideo
 

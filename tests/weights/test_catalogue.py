@@ -10,8 +10,9 @@ import pytest
 from http_server import CONTENT, Server
 from toy_asset import DIGEST, Make
 
-from dubbench.core.plugins import assets_of, factory, names, profiles_of
+from dubbench.core.plugins import assets_of, factory, names
 from dubbench.errors import DubbenchError
+from dubbench.pipeline.components import profiles_of
 from dubbench.runtime import download
 from dubbench.weights.catalogue import (
     Lock,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -112,13 +110,3 @@ def checked(wav: NDArray[Any]) -> NDArray[np.float32]:
     if not np.isfinite(x).all():
         raise DubbenchError("the codec was given samples that are NaN or Inf")
     return np.pad(x, (0, frames_of(x.size) * HOP - x.size))
-
-
-def content_digest(kind: str, arrays: Mapping[str, NDArray[Any]], extra: Iterable[str] = ()) -> str:
-    """sha256 over names, shapes, types and bytes, whatever file they came from."""
-    digest = hashlib.sha256("\n".join([kind, *extra]).encode())
-    for name in sorted(arrays):
-        x = np.ascontiguousarray(arrays[name])
-        digest.update(f"\n{name} {x.dtype.str} {x.shape}\n".encode())
-        digest.update(x.data)
-    return digest.hexdigest()

@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.codec.base import (
-    ACOUSTIC,
-    CODES,
-    CONTENT,
-    PROSODY,
-    Tokens,
-    checked,
-    content_digest,
-)
+from dubbench.runtime.digests import arrays_digest
+from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT, PROSODY, Tokens, checked
 from dubbench.systems.diflowdubber.codec.facodec_layers import (
     Activation,
     Conv,
@@ -185,7 +178,7 @@ class FACodec:
         if not heads:
             for head in _HEADS:
                 delattr(self.decoder, head)
-        self.digest = content_digest("facodec 1", {**_arrays("encoder", encoder), **_arrays("decoder", decoder)})
+        self.digest = arrays_digest("facodec 1", {**_arrays("encoder", encoder), **_arrays("decoder", decoder)})
         for module in (self.encoder, self.decoder):
             module.requires_grad_(False).eval().float()
             if fold:

@@ -18,48 +18,24 @@ and sample the rest. `fit` makes the codec from any recordings, without transcri
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.errors import DubbenchError, require
-from dubbench.systems.diflowdubber.codec.base import RATE, SPEAKER, Tokens, checked, content_digest
+from dubbench.errors import DubbenchError
+from dubbench.runtime.digests import arrays_digest
+from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign
 from dubbench.systems.diflowdubber.codec.world_features import Array, Frames, analyse, synthesise
+from dubbench.systems.diflowdubber.codec.world_streams import VOICED, Arrays, embed, prosody_codes
 from dubbench.systems.diflowdubber.codec.world_voice import DECIBELS, ENERGY, Voice, absolute, relative
 
 VERSION = "1"
 """Goes up whenever the same file would give other tokens or samples."""
-VOICED = 896
-"""Prosody codes of voiced frames; the rest are unvoiced ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrays:
-    """The fitted numbers.
-
-    Attributes:
-        centre, reading, average: (256,), (256, 83), (83,): (embedding - centre) @ reading + average is a
-            `Voice.vector`.
-        prosody: (1024, 2) semitones and dB, see `relative`; voiced codes first.
-        content, acoustic: (2, 1024, 41) and (3, 1024, 41), see `relative`.
-        content_weights, acoustic_weights: (41,) square roots of the weights under which codes are chosen.
-    """
-
-    centre: Matrix
-    reading: Matrix
-    average: Matrix
-    prosody: Matrix
-    content: Matrix
-    acoustic: Matrix
-    content_weights: Matrix
-    acoustic_weights: Matrix
 
 
 class WorldCodec:
@@ -70,7 +46,7 @@ class WorldCodec:
     def __init__(self, arrays: Arrays, meta: dict[str, Any] | None = None) -> None:
         self.arrays = arrays
         self.meta = dict(meta or {})
-        self.digest = content_digest(f"world {VERSION}", asdict(arrays))
+        self.digest = arrays_digest(f"world {VERSION}", asdict(arrays))
 
     def encode(self, wav: NDArray[np.float32]) -> Tokens:
         """(T,) at 16 kHz to ceil(T / 200) tokens."""
@@ -119,7 +95,7 @@ class WorldCodec:
         """Write ``path`` (.safetensors, under 1 MB) and its account beside it (.json), atomically."""
         from safetensors.numpy import save
 
-        from dubbench.signal.media import atomic
+        from dubbench.runtime.files import atomic
 
         path = Path(path)
         meta = {"codec": self.name, "version": VERSION, "digest": self.digest, **self.meta}
@@ -161,12 +137,6 @@ class WorldCodec:
         return codec
 
 
-def prosody_codes(melody: Array | Matrix, voiced: NDArray[np.bool_], book: Matrix) -> NDArray[np.int64]:
-    """(L, 2) and (L,) to (L,) codes; voicing is never traded against the rest."""
-    x = melody.astype(np.float32)
-    return np.where(voiced, assign(x, book[:VOICED])[0], VOICED + assign(x, book[VOICED:])[0])
-
-
 def smooth(x: Array) -> Array:
     """(L, d), each frame averaged a little with its neighbours (1 8 1): codes chosen frame by frame jitter."""
     ends = np.concatenate([x[:1], x, x[-1:]])
@@ -181,20 +151,3 @@ def residual_codes(z: Array, books: Matrix, weights: Matrix) -> tuple[NDArray[np
         codes.append(ids)
         rest = rest - book[ids]
     return np.stack(codes), rest
-
-
-def embed(wav: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(256,) Resemblyzer embedding of (T,) samples at 16 kHz; of the untrimmed sound where no speech is found."""
-    resemblyzer, encoder = _resemblyzer()
-    x = checked(wav)
-    speech = resemblyzer.preprocess_wav(x, source_sr=RATE) if np.any(x) else x
-    vector = encoder.embed_utterance(speech if len(speech) >= RATE // 10 else x)
-    return np.asarray(np.nan_to_num(vector), dtype=np.float32).reshape(SPEAKER)
-
-
-@lru_cache(maxsize=1)
-def _resemblyzer() -> tuple[Any, Any]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-        module = require("resemblyzer", "metrics", "the codec 'world'")
-    return module, module.VoiceEncoder("cpu", verbose=False)

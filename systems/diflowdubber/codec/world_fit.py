@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT, HOP, RATE
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign, kmeans
-from dubbench.systems.diflowdubber.codec.world import VOICED, Arrays, embed, prosody_codes
 from dubbench.systems.diflowdubber.codec.world_features import MELS, Array, Frames, analyse, bend
+from dubbench.systems.diflowdubber.codec.world_streams import VOICED, Arrays, embed, prosody_codes
 from dubbench.systems.diflowdubber.codec.world_voice import (
     DECIBELS,
     ENERGY,

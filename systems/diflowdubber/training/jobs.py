@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dubbench.cli.jobs import open_dataset
 from dubbench.datasets.base import Dataset
+from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.world import WorldCodec
@@ -61,8 +61,8 @@ def make_features(
 
 def features_of(name: str, roots: dict[str, Path], split: str, codec: str, workers: int) -> Path:
     """Features of a data set in dubbench's own cache, made if they are not there."""
-    from dubbench.core.identity import digest
     from dubbench.runtime.cache_dir import cache_dir
+    from dubbench.runtime.digests import digest
 
     data = open_dataset(name, roots)
     key = digest([str(data.root), split, open_codec(codec).digest])[:12]

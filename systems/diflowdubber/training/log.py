@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dubbench.signal.media import atomic
+from dubbench.runtime.files import atomic
 
 
 class Log:

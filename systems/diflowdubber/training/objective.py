@@ -20,6 +20,7 @@ from ..flow.loss import FlowNoise
 from ..stage1 import Generated, Stage1
 from ..stage2 import Stage2
 from .data import Corpus, dub_item, tts_item
+from .load import load_model
 
 Stage = Literal["tts", "dub"]
 Batch = TtsBatch | DubBatch
@@ -175,7 +176,7 @@ def read_teacher(path: Path | None, config: Config, codec: str = "") -> tuple[St
             )
         return None, None
     folder = checkpoint.find(path)
-    model, meta = checkpoint.load_model(folder, "tts")
+    model, meta = load_model(folder, "tts")
     _same_codec(folder, meta, codec)
     return cast(Stage1, model), _origin(folder, meta)
 
@@ -191,7 +192,7 @@ def read_init(path: Path | None, objective: Objective, codec: str = "") -> dict[
     if path is None:
         return None
     folder = checkpoint.find(path)
-    model, meta = checkpoint.load_model(folder, objective.stage)
+    model, meta = load_model(folder, objective.stage)
     _same_codec(folder, meta, codec)
     checkpoint.load_state(objective.model, model.state_dict(), str(folder))
     return _origin(folder, meta)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
-from dubbench.signal.media import atomic
+from dubbench.runtime.files import atomic
 
 from ..codec.base import RATE, Codec, Tokens
 from .data import Corpus

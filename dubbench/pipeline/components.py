@@ -1,0 +1,161 @@
+"""Systems and metrics made from their names and options, and the metrics that belong to a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dubbench.core.metric import Metric, MetricBase, MetricInfo
+from dubbench.core.plugins import factory, names, origin
+from dubbench.core.spec import Spec, parse_spec
+from dubbench.core.system import System
+from dubbench.errors import DubbenchError, one_line
+from dubbench.runtime.time_limit import within
+from dubbench.weights.needs import command, lacking, weights_of
+
+
+def make_system(spec: Spec) -> System:
+    """Create a system (nothing is loaded yet).
+
+    A factory with ``wraps = True`` takes another system first, given as a spec.
+
+    Raises:
+        DubbenchError: unknown name, options that do not fit, or a plugin that raises.
+    """
+    make = factory("systems", spec.name)
+    args = list(spec.args)
+    if getattr(make, "wraps", False):
+        if not args:
+            raise DubbenchError(f"system {spec.name!r} wraps another one: write {spec.name}(SYSTEM)")
+        args[0] = make_system(args[0] if isinstance(args[0], Spec) else parse_spec(str(args[0])))
+    try:
+        with within(f"system {str(spec)!r} cannot be created"):
+            system = make(*args, **dict(spec.kwargs))
+    except DubbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DubbenchError(f"system {str(spec)!r} cannot be created: {one_line(error)}") from error
+    if not isinstance(system, System):
+        raise DubbenchError(
+            f"system {spec.name!r} ({origin('systems', spec.name)}) lacks one of info, load, dub, close; "
+            "see dubbench.core.system.System"
+        )
+    return system
+
+
+def make_metric(name: str) -> Metric:
+    """Create a metric (nothing is loaded yet).
+
+    Raises:
+        DubbenchError: unknown name, weights that are not here (with the command that brings all of them), or a plugin
+            that raises or does not keep the protocol.
+    """
+    make = factory("metrics", name)
+    try:
+        with within(f"metric {name!r} cannot be created"):
+            metric = make()
+    except DubbenchError as error:
+        raise DubbenchError(_all_weights(name) or str(error)) from error
+    except (Exception, SystemExit) as error:
+        raise DubbenchError(f"metric {name!r} cannot be created: {one_line(error)}") from error
+    if not isinstance(metric, Metric):
+        raise DubbenchError(
+            f"metric {name!r} ({origin('metrics', name)}) lacks one of info, columns, load, score, failed; "
+            "see dubbench.core.metric.Metric"
+        )
+    stated = _stated_profiles(make)
+    if stated is not None and metric.info.profiles != stated:
+        metric.info = metric.info.model_copy(update={"profiles": stated})
+    return metric
+
+
+def _all_weights(name: str) -> str:
+    """The line for a metric that lacks more weights than the one over which it fell; empty if it does not."""
+
+    weights = lacking(name)
+    *others, last = [weight.name for weight in weights] or [""]
+    return f"{', '.join(others)} and {last} are not here; {command(weights)} brings them" if others else ""
+
+
+def with_name(name: str, error: DubbenchError) -> str:
+    """Why a metric cannot be made, for who does not see its name beside."""
+    return str(error) if repr(name) in str(error) else f"metric {name!r}: {error}"
+
+
+def profiles_of(name: str) -> frozenset[str]:
+    """The profiles of a metric, without creating it where its class states them (`dubbench.core.metric.MetricBase`).
+
+    Raises:
+        DubbenchError: unknown name, or a plugin that cannot be imported (or, stating none on its class, created).
+    """
+    make = factory("metrics", name)
+    stated = _stated_profiles(make)
+    if stated is None and isinstance(getattr(make, "info", None), MetricInfo):
+        stated = make.info.profiles
+    if stated is None and isinstance(make, type) and issubclass(make, MetricBase):
+        stated = MetricBase.profiles
+    return make_metric(name).info.profiles if stated is None else stated
+
+
+def _stated_profiles(make: Any) -> frozenset[str] | None:
+    """``profiles`` of a class that sets them itself; None for one that leaves them as `MetricBase` has them."""
+    stated = getattr(make, "profiles", None)
+    return None if stated is None or stated is MetricBase.profiles else frozenset(stated)
+
+
+READING_ORDER = (
+    *("lse", "sync", "wer", "secs", "utmos", "dnsmos", "align", "phones", "pitch"),
+    *("emo-sim", "avsync", "mcd", "duration"),
+)
+"""The order in which the field reads its columns; other metrics follow by name."""
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a metric stands in a table: ``wer-grammar`` where ``wer`` does."""
+    found = [i for i, first in enumerate(READING_ORDER) if name == first or name.startswith(f"{first}-")]
+    return (found[0] if found else len(READING_ORDER), name)
+
+
+def metrics_of(profile: str) -> tuple[dict[str, Metric], list[str]]:
+    """The metrics that belong to a profile, in reading order, and a line for each of them that cannot be made.
+
+    A metric of another profile is not created, and not spoken of.
+    """
+    found: dict[str, Metric] = {}
+    broken: list[str] = []
+    for name in sorted(names("metrics"), key=_place):
+        try:
+            if profile in profiles_of(name):
+                found[name] = make_metric(name)
+        except DubbenchError as error:
+            broken.append(f"left out: {with_name(name, error)}")
+    return found, broken
+
+
+def check_columns(metrics: Mapping[str, Metric]) -> None:
+    """Hold the metrics of one run against each other: recipes of one column cannot stand in one table.
+
+    Raises:
+        DubbenchError: two of them give the same column.
+    """
+    given: dict[str, str] = {}
+    for name, metric in metrics.items():
+        for column in metric.columns:
+            other = given.setdefault(column.name, name)
+            if other != name:
+                raise DubbenchError(
+                    f"metrics {other!r} and {name!r} both give the column {column.name!r}, and a table has it once; "
+                    f"choose the metrics with -m and leave one of the two out"
+                )
+
+
+def of_profile(profile: str) -> list[str]:
+    """Names of the weights that the metrics of a profile load."""
+    chosen: dict[str, None] = {}
+    for metric in names("metrics"):
+        try:
+            if profile in profiles_of(metric):
+                chosen |= dict.fromkeys(weights_of(metric))
+        except DubbenchError:  # a plugin that does not import: doctor says so
+            continue
+    return list(chosen)
