@@ -26,7 +26,7 @@ from dubbench.cli.jobs import run_cell, show
 from dubbench.core.identity import clip_seed
 from dubbench.core.spec import parse_spec
 from dubbench.errors import DubbenchError
-from dubbench.pipeline.plan import Cell, Machine
+from dubbench.pipeline.cell import Cell, Resources
 from dubbench.runtime.progress import progress
 from dubbench.signal.media import write_wav
 from dubbench.systems.diflowdubber.codec.base import RATE, Codec, Tokens
@@ -107,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split.write_text("".join(f"{clip}\n" for clip in ids), "utf-8")
     specs = [f'{name}=precomputed("{(dubs / name).resolve()}")' for name in CONDITIONS]
     cell = Cell(given.dataset, str(split), "1.0")
-    machine = Machine(given.workers, "cpu")
+    resources = Resources(given.workers, "cpu")
     roots = {given.dataset: given.root} if given.root else {}
-    show(run_cell(cell, roots, [parse_spec(text) for text in ("ground_truth", *specs)], given.out / "run", machine))
+    show(run_cell(cell, roots, [parse_spec(text) for text in ("ground_truth", *specs)], given.out / "run", resources))
 
 
 if __name__ == "__main__":

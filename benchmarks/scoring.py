@@ -29,9 +29,10 @@ from dubbench.core.metric import Item, Metric, Stats, Unscored
 from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
-from dubbench.pipeline import prepare, score_step, score_worker
+from dubbench.pipeline import dub_step, prepare, score_step, score_worker
+from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.components import make_metric
-from dubbench.pipeline.plan import Cell, Machine, plan
+from dubbench.pipeline.plan import plan
 from dubbench.pipeline.store import DubRow, Manifest
 from dubbench.runtime.provenance import hardware
 from dubbench.signal import media
@@ -57,13 +58,13 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, out: Path) -> dict[str, Any]:
     cell = Cell(options.dataset, options.split, "2.0", options.clips, options.profile)
-    machine = Machine(options.workers, "cpu")
+    resources = Resources(options.workers, "cpu")
     data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
-    manifest = plan(data, cell, [parse_spec("delay")], out, machine)
-    dubs = [row for row in score_step.synth(out, manifest, machine) if row.path]
+    manifest = plan(data, cell, [parse_spec("delay")], out, resources)
+    dubs = [row for row in dub_step.dub_run(out, manifest, resources) if row.path]
     with Memory() as memory:
         start, busy = time.perf_counter(), _processor()
-        score_step.score_run(out, manifest, score_step.dubs_of(out, manifest), machine)
+        score_step.score_run(out, manifest, dub_step.dubs_of(out, manifest), resources)
         wall, busy = time.perf_counter() - start, _processor() - busy
     with decoding() as prepared, tempfile.TemporaryDirectory() as folder:
         for clip in select(data, options.split, min(options.clips, PREPARED)).clips:

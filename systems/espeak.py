@@ -24,6 +24,7 @@ from dubbench.systems.controls.splice import frame_levels, lay_over, room_tone, 
 from dubbench.systems.controls.timescale import stretch
 
 if TYPE_CHECKING:
+    from dubbench.datasets.base import DatasetInfo
     from dubbench.datasets.toon.voice import Espeak
 
 Samples = NDArray[np.float32]
@@ -151,6 +152,11 @@ class EspeakMeanspan(_Espeak):
         self.start, self.end, self.unit = float(start), float(end), unit
         summary = "espeak-ng over the data set's mean speech span"
         super().__init__("espeak-meanspan", summary, start=self.start, end=self.end, unit=unit)
+
+    @staticmethod
+    def defaults_for(info: DatasetInfo) -> dict[str, float]:
+        """The data set's own mean span, for a spec without options."""
+        return dict(zip(("start", "end"), info.speech_span, strict=True)) if info.speech_span else {}
 
     def span(self, request: DubRequest) -> tuple[float, float]:
         """The mean span, cut to the video."""

@@ -7,7 +7,7 @@ import pytest
 
 from dubbench.cli.jobs import run_cell
 from dubbench.core.spec import Spec, parse_spec
-from dubbench.pipeline.plan import Cell, Machine
+from dubbench.pipeline.cell import Cell, Resources
 
 FFE = {"diflowdubber": 0.133, "emodubber": 0.229}
 """Measured independently: dio + stonemask, 5 ms, both clips pooled."""
@@ -19,7 +19,7 @@ def test_published_dubs_score_as_measured_independently(shared_data: Path, tmp_p
         pytest.skip("no published dubs in ../shared/data")
     specs = [parse_spec("ground_truth"), *(Spec("precomputed", (str(root / name),), (), name) for name in FFE)]
     cell = Cell("folder", "all", "1.0", metrics=("pitch",))
-    outcome = run_cell(cell, {"folder": root}, specs, tmp_path / "run", Machine(1, "cpu", 300))
+    outcome = run_cell(cell, {"folder": root}, specs, tmp_path / "run", Resources(1, "cpu", 300))
     assert outcome.failed == 0, outcome.reasons
     with (tmp_path / "run/board/table.csv").open(newline="") as file:
         rows = {row["system"]: row for row in csv.DictReader(file) if row["metric"] == "FFE"}

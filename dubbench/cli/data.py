@@ -10,6 +10,7 @@ import typer
 
 from dubbench.cli.options import JsonOption, RootOption, SplitOption, WorkersOption, answer
 from dubbench.datasets.roots import roots_of
+from dubbench.errors import DubbenchError
 
 data_app = typer.Typer(help="Data sets: list, show, check, prepare, download.", no_args_is_help=True)
 
@@ -51,18 +52,26 @@ def data_check(
     raise typer.Exit(3 if problems else 0)
 
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin's data set; repeat. See: data show NAME"),
+]
+
+
 @data_app.command("prepare")
 def data_prepare(
     dataset: Annotated[str, typer.Argument(help="toon: make it; chem: cut sentence clips out of lectures.")] = "toon",
     root: Annotated[Path | None, typer.Option(help="Where the prepared data set goes.")] = None,
     source: Annotated[Path | None, typer.Option(help="chem: folder with intervals/<id>/cut-N.mp4 or videos/.")] = None,
     table: Annotated[Path | None, typer.Option(help="chem: CSV, TSV or JSONL with id, start, end, text.")] = None,
-    workers: WorkersOption = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    setting: SetOption = None,
 ) -> None:
     """Make a data set ready: the embedded corpus, or Chem's sentence clips. Goes on where it was."""
     from dubbench.cli.listing import prepare_dataset
 
-    problems = prepare_dataset(dataset, root, source, table, workers or os.cpu_count() or 1)
+    options = {"source": source, "table": table, **_pairs(setting)}
+    problems = prepare_dataset(dataset, root, workers or os.cpu_count() or 1, options)
     for problem in problems:
         typer.echo(f"{problem.clip}: {problem.what}", err=True)
     raise typer.Exit(3 if problems else 0)
@@ -73,8 +82,18 @@ def data_download(
     dataset: Annotated[str, typer.Argument(help="grid, or chem (lists and instructions).")],
     root: Annotated[Path | None, typer.Option(help="Where it goes [default: the data set's usual place].")] = None,
     speaker: Annotated[list[str] | None, typer.Option(help="grid: only this speaker; repeat.")] = None,
+    setting: SetOption = None,
 ) -> None:
     """Fetch a data set; the licence and the sizes are said first. Goes on where it was."""
     from dubbench.cli.listing import download_dataset
 
-    download_dataset(dataset, root, speaker)
+    download_dataset(dataset, root, {"speaker": speaker or None, **_pairs(setting)})
+
+
+def _pairs(values: list[str] | None) -> dict[str, str]:
+    """``KEY=VALUE`` as a dictionary."""
+    pairs = [value.partition("=") for value in values or []]
+    for key, mark, _ in pairs:
+        if not mark or not key.isidentifier():
+            raise DubbenchError(f"--set {key}: write KEY=VALUE")
+    return {key: value for key, _, value in pairs}

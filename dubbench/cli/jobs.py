@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench.core.spec import Spec, parse_spec
-from dubbench.datasets.base import Dataset
-from dubbench.datasets.roots import open_dataset
 from dubbench.errors import DubbenchError
-from dubbench.pipeline import score_step
-from dubbench.pipeline.plan import Cell, Machine, metric_entries, plan
+from dubbench.pipeline.cell import Cell, Resources
+from dubbench.pipeline.dub_step import dub_run, dubs_of
+from dubbench.pipeline.plan import planned
+from dubbench.pipeline.rescore import metrics_today
+from dubbench.pipeline.score_step import score_run
 from dubbench.pipeline.store import (
     DubRow,
     Manifest,
-    MetricEntry,
     ScoreRow,
     read_manifest,
     read_run,
@@ -53,15 +52,15 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine) -> Outcome:
+def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, resources: Resources) -> Outcome:
     """Plan, dub, score, board."""
     out = out.absolute()  # a system or metric may change the working folder
-    with _cell_held(cell, roots, out) as data:
-        return _finish([out], out / "board", [_work(data, cell, specs, out, machine)])
+    with planned(cell, roots, specs, out, resources) as manifest:
+        return _finish([out], out / "board", [_dub_and_score(out, manifest, resources)])
 
 
 def run_suite(
-    name: str, cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
+    name: str, cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, resources: Resources
 ) -> Outcome:
     """Every cell of a suite that can be run, on one board; the others are listed as missing, with the reason.
 
@@ -77,8 +76,8 @@ def run_suite(
         for part in cells:
             folder = out / slug(f"{part.dataset}-{part.setting}")
             try:
-                with _cell_held(part, roots, folder) as data:
-                    results.append(_work(data, part, specs, folder, machine))
+                with planned(part, roots, specs, folder, resources) as manifest:
+                    results.append(_dub_and_score(folder, manifest, resources))
                 done.append(folder)
             except DubbenchError as error:
                 missing.append(f"{part.dataset} {part.setting}: {error}")
@@ -98,34 +97,22 @@ def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
     return SUITES[name]
 
 
-@contextmanager
-def _cell_held(cell: Cell, roots: dict[str, Path], out: Path) -> Iterator[Dataset]:
-    """A cell's data set, and its run folder held for us: until the board is written, where that lies in it."""
-    metric_entries(cell.profile, cell.metrics)  # a wrong name is told before a data set is made
-    data = open_dataset(cell.dataset, roots)
-    data.clips()  # that there are some is known before a folder is made
-    with held(out):
-        yield data
-
-
-def _work(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Result:
-    manifest = plan(data, cell, specs, out, machine)
-    dubs = score_step.synth(out, manifest, machine)
-    return manifest, dubs, score_step.score_run(out, manifest, dubs, machine)
+def _dub_and_score(out: Path, manifest: Manifest, resources: Resources) -> Result:
+    dubs = dub_run(out, manifest, resources)
+    return manifest, dubs, score_run(out, manifest, dubs, resources)
 
 
 def synth_cell(
-    cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, machine: Machine
+    cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, resources: Resources
 ) -> tuple[Manifest, list[DubRow]]:
     """Plan and dub."""
     out = out.absolute()
-    with _cell_held(cell, roots, out) as data:
-        manifest = plan(data, cell, specs, out, machine)
-        return manifest, score_step.synth(out, manifest, machine)
+    with planned(cell, roots, specs, out, resources) as manifest:
+        return manifest, dub_run(out, manifest, resources)
 
 
 def rescore(
-    runs: Sequence[Path], profile: str, metrics: tuple[str, ...], out: Path | None, machine: Machine
+    runs: Sequence[Path], profile: str, metrics: tuple[str, ...], out: Path | None, resources: Resources
 ) -> Outcome:
     """Score runs that hold dubs, with today's recipes.
 
@@ -138,8 +125,8 @@ def rescore(
         machine: how to work.
     """
     results: list[Result] = []
-    if machine.device != "auto":
-        resolve_device(machine.device)  # a mistake is told before the work begins
+    if resources.device != "auto":
+        resolve_device(resources.device)  # a mistake is told before the work begins
     runs = list({path.resolve(): path.absolute() for path in runs}.values())  # one given twice is one
     board = out.absolute() if out else runs[0] / "board"
     with ExitStack() as stack:
@@ -147,11 +134,11 @@ def rescore(
             read_manifest(path)  # a folder that is no run is not locked
             stack.enter_context(held(path))
             manifest = read_manifest(path)
-            update, frozen = _today(manifest, profile, metrics)
+            update, frozen = metrics_today(manifest, profile, metrics)
             manifest = manifest.model_copy(update=update)
             write_manifest(path, manifest)
-            dubs = score_step.dubs_of(path, manifest)
-            results.append((manifest, dubs, score_step.score_run(path, manifest, dubs, machine, frozen)))
+            dubs = dubs_of(path, manifest)
+            results.append((manifest, dubs, score_run(path, manifest, dubs, resources, frozen)))
         if board.parent.resolve() not in {path.resolve() for path in runs}:
             stack.enter_context(_home_held(board))
         return _finish(runs, board, results)
@@ -174,44 +161,6 @@ def join(runs: Sequence[Path], out: Path | None) -> Path:
 def _home_held(board: Path) -> AbstractContextManager[None]:
     """Hold the run or suite that a board lies in, if any, so that nobody else writes the same board."""
     return held(board.parent) if (board.parent / "lock").is_file() else nullcontext()
-
-
-def _today(manifest: Manifest, profile: str, metrics: tuple[str, ...]) -> tuple[dict[str, object], set[str]]:
-    """What changes in a manifest that is scored again, and the metrics whose recipe here is not the run's."""
-    if not profile and not metrics:  # the run's own: those that it names, or its profile's
-        profile, metrics = manifest.profile, manifest.chosen
-        gone = [name for name in metrics if not _signature_here(name)]  # they stay as they are
-        metrics = tuple(name for name in metrics if name not in gone)
-        wanted, left_out = metric_entries(profile, metrics) if metrics or not gone else ({}, [])
-    else:
-        wanted, left_out = metric_entries(profile, metrics)
-    columns = {column.name: name for name, entry in wanted.items() for column in entry.columns}
-    kept: dict[str, MetricEntry] = {}
-    for name, entry in manifest.metrics.items():
-        by = next((columns[c.name] for c in entry.columns if c.name in columns), None)
-        if by is None:
-            kept[name] = entry
-        elif name not in wanted:
-            print(f"{name} gives the same column as {by}, which takes its place", file=sys.stderr)
-    frozen = {name for name, entry in kept.items() if _signature_here(name) != entry.signature}
-    entries = {name: wanted.get(name) or kept[name] for name in manifest.metrics if name in wanted or name in kept}
-    entries |= wanted
-    update: dict[str, object] = {
-        "metrics": entries,
-        "notes": tuple(dict.fromkeys((*manifest.notes, *left_out))),
-        "profile": manifest.profile if metrics else profile,
-    }
-    if set(entries) != set(manifest.metrics):
-        update["chosen"] = tuple(entries) if metrics or kept else ()
-    return update, frozen
-
-
-def _signature_here(name: str) -> str:
-    """The signature of a metric as it is here; empty if it cannot be had."""
-    try:
-        return metric_entries("", (name,))[0][name].signature
-    except DubbenchError:
-        return ""
 
 
 def _finish(folders: Sequence[Path], board: Path, results: Iterable[Result], missing: Sequence[str] = ()) -> Outcome:
@@ -274,15 +223,15 @@ DAMAGE = (
 CONTROLS = ("ground_truth", "delay", "another_clip", "shuffled", "silence", "noise")
 
 
-def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, machine: Machine) -> int:
+def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, resources: Resources) -> int:
     """Run controls and damage, write the validity page; returns how many declared cells do not hold."""
     from dubbench.leaderboards.matrix import matrix
     from dubbench.leaderboards.validity import validity_page
 
     specs = [parse_spec(text) for text in (*CONTROLS, *DAMAGE)]
     out, page = out.absolute(), page.absolute()
-    with _cell_held(cell, roots, out) as data:
-        _work(data, cell, specs, out, machine)
+    with planned(cell, roots, specs, out, resources) as manifest:
+        _dub_and_score(out, manifest, resources)
     loaded = read_run(out)
     validity_page(loaded, page)
     return sum(1 for cell_ in matrix(loaded) if cell_.verdict == "fails")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,52 +148,41 @@ def check_dataset(data: Dataset, split: str, workers: int) -> tuple[Row, int]:
     return report, len(problems)
 
 
-def prepare_dataset(
-    name: str, root: Path | None, source: Path | None, table: Path | None, workers: int
-) -> list[Problem]:
-    """Make the embedded corpus, or cut Chem's sentence clips; returns what could not be made.
+def prepare_dataset(name: str, root: Path | None, workers: int, options: Mapping[str, Any]) -> list[Problem]:
+    """Let a data set make itself ready; returns what could not be made.
 
     Raises:
-        DubbenchError: a data set that needs no preparing, or something to prepare it from is missing.
+        DubbenchError: it needs no preparing, an option that it does not take, or something it needs is missing.
     """
-    if name == "toon":
-        factory("datasets", name)(root).clips()
-        return []
-    if name == "chem":
-        if source is None or table is None:
-            raise DubbenchError("chem is cut out of lectures: give --source FOLDER and --table FILE")
-        from dubbench.datasets.base import usual_root
-        from dubbench.datasets.chem_cut import prepare
-        from dubbench.datasets.table import read_table
-        from dubbench.runtime.progress import progress
-
-        count = len(read_table(table, ("id", "start", "end", "text"))[0])
-        with progress("cutting clips", count) as advance:
-            return prepare(source, table, root or usual_root(name), workers, advance)
-    raise DubbenchError(f"{name} needs no preparing: give its folder with --root")
+    prepare = getattr(factory("datasets", name), "prepare", None)
+    if prepare is None:
+        raise DubbenchError(f"{name} needs no preparing: give its folder with --root")
+    found: list[Problem] = prepare(root, workers=workers, **_taken(name, "prepare", prepare, options))
+    return found
 
 
-def download_dataset(name: str, root: Path | None, speakers: list[str] | None) -> None:
-    """Fetch GRID, or write down how Chem is put together.
+def download_dataset(name: str, root: Path | None, options: Mapping[str, Any]) -> None:
+    """Let a data set fetch itself.
 
     Raises:
-        DubbenchError: nothing to fetch for that data set, or the fetching failed.
+        DubbenchError: there is nothing to fetch, an option that it does not take, or the fetching failed.
     """
-    from dubbench.datasets.base import usual_root
+    download = getattr(factory("datasets", name), "download", None)
+    if download is None:
+        able = [other for other in names("datasets") if hasattr(factory("datasets", other), "download")]
+        raise DubbenchError(f"{name}: there is nothing to download; {' and '.join(able)} can be")
+    download(root, **_taken(name, "download", download, options))
 
-    target = root or usual_root(name)
-    if name == "grid":
-        from dubbench.datasets.grid_download import download_grid
-        from dubbench.runtime.progress import transfer
 
-        with transfer() as told:
-            download_grid(target, speakers, print, told)
-    elif name == "chem":
-        from dubbench.datasets.grid_download import download_chem
-
-        download_chem(target)
-    else:
-        raise DubbenchError(f"{name}: there is nothing to download; grid and chem can be")
+def _taken(name: str, verb: str, method: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, all of which the method must take."""
+    given = {key: value for key, value in options.items() if value is not None}
+    known = [p.name for p in inspect.signature(method).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for key in given:
+        if key not in known:
+            takes = ", ".join(f"--{k}" for k in known if k != "workers") or "no options"
+            raise DubbenchError(f"data {verb} {name} does not take --{key}; it takes {takes}")
+    return given
 
 
 def to_json(value: Any) -> str:

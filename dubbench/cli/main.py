@@ -101,19 +101,19 @@ def run(
     clips failed, or cells of a suite are missing, and the board was written.
     """
     from dubbench.cli.jobs import run_cell, run_suite, show, suite_cells
-    from dubbench.pipeline.plan import Cell, Machine
+    from dubbench.pipeline.cell import Cell, Resources
 
     if suite and (pairing or voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = _with_truth(system or DEFAULT_SYSTEMS)
-    machine = Machine(workers, device, timeout)
+    resources = Resources(workers, device, timeout)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     if suite:
         roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
-        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, machine)
+        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, resources)
     else:
         roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, specs, out or _default_out(cell, roots), machine)
+        outcome = run_cell(cell, roots, specs, out or _default_out(cell, roots), resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
@@ -138,14 +138,14 @@ def synth(
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
     from dubbench.cli.jobs import synth_cell
-    from dubbench.pipeline.plan import Cell, Machine
+    from dubbench.pipeline.cell import Cell, Resources
 
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     roots = roots_of(root, dataset)
     folder = out or _default_out(cell, roots)
-    machine = Machine(workers, device, timeout)
+    resources = Resources(workers, device, timeout)
     specs = _with_truth(system or DEFAULT_SYSTEMS)
-    manifest, rows = synth_cell(cell, roots, specs, folder, machine)
+    manifest, rows = synth_cell(cell, roots, specs, folder, resources)
     failed = sum(1 for row in rows if row.reason)
     for clip, what in manifest.rejected:
         typer.echo(f"no clip: {clip}: {what}", err=True)
@@ -181,19 +181,19 @@ def score(
     """
     from dubbench.cli.jobs import rescore, run_cell, show
     from dubbench.core.spec import Spec
-    from dubbench.pipeline.plan import Cell, Machine
+    from dubbench.pipeline.cell import Cell, Resources
 
-    machine = Machine(workers, device, timeout)
+    resources = Resources(workers, device, timeout)
     if (dubs is None) == (not runs):
         raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
     if dubs is None:
-        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, machine)
+        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, resources)
     else:
         names = tuple(metric or ())
         cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
         roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, [*_with_truth(()), spec], out or _default_out(cell, roots), machine)
+        outcome = run_cell(cell, roots, [*_with_truth(()), spec], out or _default_out(cell, roots), resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed else 0)
 
@@ -226,14 +226,14 @@ def validity(
 ) -> None:
     """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
     from dubbench.cli.jobs import validate
-    from dubbench.pipeline.plan import Cell, Machine
+    from dubbench.pipeline.cell import Cell, Resources
     from dubbench.pipeline.store import slug
 
     cell = Cell(dataset, split, setting, limit, profile, metrics=tuple(metric or ()))
-    machine = Machine(workers, device, timeout)
+    resources = Resources(workers, device, timeout)
     roots = roots_of(root, dataset)
     folder = out or Path("runs") / slug(f"validity-{_data_name(dataset, roots)}")
-    broken = validate(cell, roots, folder, page, machine)
+    broken = validate(cell, roots, folder, page, resources)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict
@@ -89,6 +89,30 @@ class Remarks(Protocol):
     """A data set that can say where a split comes from (optional)."""
 
     def split_note(self, name: str) -> str: ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A data-set class that can be made ready (optional): ``dubbench data prepare NAME``.
+
+    Options of the command line arrive as keyword arguments of these names; one that the method does not take is
+    refused by name. Options of a plugin's own are given as ``--set key=value``, and arrive as strings.
+    """
+
+    @classmethod
+    def prepare(cls, root: Path | None, *, workers: int, **options: Any) -> list[Problem]:
+        """Make it ready in ``root`` (None: its usual place); returns what could not be made."""
+        ...
+
+
+@runtime_checkable
+class Downloadable(Protocol):
+    """A data-set class that can be fetched (optional): ``dubbench data download NAME``. Options as in `Preparable`."""
+
+    @classmethod
+    def download(cls, root: Path | None, **options: Any) -> None:
+        """Say licence and sizes, then fetch what is not in ``root`` (None: its usual place) yet."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,18 @@ No public list says where the sentences begin and end: papers share their cuts a
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, unique
+from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, unique, usual_root
+from dubbench.datasets.chem_lists import CLIP_ID, VIDEO_ID
 from dubbench.datasets.selection import known_id, read_ids
 from dubbench.datasets.table import read_table, read_text
 from dubbench.datasets.walk import VIDEO_SUFFIXES, Found, walk
+from dubbench.errors import DubbenchError
 
-VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
-CLIP_ID = re.compile(r"([A-Za-z0-9_-]{11})-[0-9]{1,5}")
 SPEAKER = "chem"
 SPLITS = ("train", "val", "test")
 FOLDERS = (".", "data_splits", "splits")
@@ -73,6 +72,31 @@ class ChemDataset(DatasetBase):
         "expected AGZZGR5Otxw-013.mp4 … with transcripts.csv (id,text); Lip2Wav's 30 s segments are cut with: "
         "dubbench data prepare chem, and what to fetch is told by: dubbench data download chem"
     )
+
+    @classmethod
+    def download(cls, root: Path | None) -> None:
+        """Write down the steps and fetch Lip2Wav's lists; see `dubbench.datasets.chem_lists`."""
+        from dubbench.datasets.chem_lists import download_chem
+
+        download_chem(root or usual_root(cls.info.name), cls.info)
+
+    @classmethod
+    def prepare(
+        cls, root: Path | None, *, workers: int, source: Path | None = None, table: Path | None = None
+    ) -> list[Problem]:
+        """Cut sentence clips out of lectures in ``source`` by the times in ``table`` (`dubbench.datasets.chem_cut`).
+
+        Raises:
+            DubbenchError: one of the two is not given, or is not usable.
+        """
+        if source is None or table is None:
+            raise DubbenchError("chem is cut out of lectures: give --source FOLDER and --table FILE")
+        from dubbench.datasets.chem_cut import prepare
+        from dubbench.runtime.progress import progress
+
+        count = len(read_table(table, ("id", "start", "end", "text"))[0])
+        with progress("cutting clips", count) as advance:
+            return prepare(source, table, root or usual_root(cls.info.name), workers, advance)
 
     @cached_property
     def _texts(self) -> Texts:

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from dubbench.datasets.base import Advance, Problem
-from dubbench.datasets.chem import CLIP_ID
+from dubbench.datasets.chem_lists import CLIP_ID
 from dubbench.datasets.cutting import FPS, Cut, Segment, make
 from dubbench.datasets.table import Row, read_table
 from dubbench.datasets.walk import VIDEO_SUFFIXES

@@ -11,16 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique
+from dubbench.datasets.base import DatasetBase, DatasetInfo, Listing, Problem, id_problem, unique, usual_root
 from dubbench.datasets.grid_grammar import GRAMMAR
-from dubbench.datasets.grid_splits import PublishedLists, hashed_split
+from dubbench.datasets.grid_splits import SPEAKER, PublishedLists, hashed_split
 from dubbench.datasets.walk import VIDEO_SUFFIXES, Found, walk
 
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 """Held out in the usual split by speaker (LipNet)."""
 
 
-SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
 _PREFIXED = re.compile(r"(s[0-9]{1,2})[-_](.+)", re.IGNORECASE)
 
 INFO = DatasetInfo(
@@ -62,6 +61,15 @@ class GridDataset(DatasetBase):
         "expected videos such as s1/bbaf2n.mpg; give the folder with --root, or fetch the corpus with: "
         "dubbench data download grid"
     )
+
+    @classmethod
+    def download(cls, root: Path | None, *, speaker: list[str] | None = None) -> None:
+        """Fetch the corpus, or some speakers (``s1`` …) of it; see `dubbench.datasets.grid_download`."""
+        from dubbench.datasets.grid_download import download_grid
+        from dubbench.runtime.progress import transfer
+
+        with transfer() as told:
+            download_grid(root or usual_root(cls.info.name), cls.info, speaker, print, told)
 
     @cached_property
     def _files(self) -> tuple[list[Found], list[Problem]]:

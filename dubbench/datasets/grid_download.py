@@ -1,4 +1,4 @@
-"""Fetch GRID from Zenodo; say how to get Chem, whose videos are on YouTube."""
+"""Fetch GRID from Zenodo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from dubbench.datasets import chem, grid
+from dubbench.datasets.base import DatasetInfo
+from dubbench.datasets.grid_splits import SPEAKER
 from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError
 from dubbench.runtime.download import Bytes, Remote, fetch, read_url
@@ -21,9 +22,6 @@ GRID_RECORD = "https://zenodo.org/api/records/3625687"
 GRID_KNOWN = {"s1.zip": "md5:cbd6556668f061b5c3681bc722659b39"}
 """Digests known from elsewhere: the record must agree."""
 WANTED = VIDEO_SUFFIXES | {".align"}
-
-LIP2WAV_LISTS = "https://raw.githubusercontent.com/Rudrabha/Lip2Wav/master/Dataset/chem"
-LIP2WAV_COUNTS = {"train": 313, "val": 17, "test": 16}
 
 
 def grid_record(address: str = GRID_RECORD) -> dict[str, Remote]:
@@ -48,6 +46,7 @@ def grid_record(address: str = GRID_RECORD) -> dict[str, Remote]:
 
 def download_grid(
     root: Path,
+    info: DatasetInfo,
     speakers: Sequence[str] | None = None,
     say: Say = print,
     progress: Bytes | None = None,
@@ -57,6 +56,7 @@ def download_grid(
 
     Args:
         root: becomes a `dubbench.datasets.grid.GridDataset` folder.
+        info: whose licence and citation are said.
         speakers: ``s1`` … ``s34`` without ``s21``; None for all (about 16 GB).
         say: told the licence and the sizes before anything is fetched, then each finished archive.
         progress: told of the bytes.
@@ -65,11 +65,9 @@ def download_grid(
     Raises:
         DubbenchError: unknown speaker, unreachable, wrong digest, unsafe archive, or no room.
     """
-    say(f"GRID: licence {grid.INFO.licence}; {grid.INFO.citation}; {grid.INFO.address}")
+    say(f"GRID: licence {info.licence}; {info.citation}; {info.address}")
     record = grid_record(address)
-    available = {
-        name.removesuffix(".zip"): name for name in record if grid.SPEAKER.fullmatch(name.removesuffix(".zip"))
-    }
+    available = {name.removesuffix(".zip"): name for name in record if SPEAKER.fullmatch(name.removesuffix(".zip"))}
     unknown = sorted(set(speakers or ()) - set(available))
     if unknown:
         raise DubbenchError(f"GRID has no videos of {', '.join(unknown)}; there are s1 … s34 without s21")
@@ -137,41 +135,3 @@ def _inside(archive: Path, info: zipfile.ZipInfo, folder: str) -> PurePosixPath 
     if path.suffix.lower() not in WANTED:
         return None
     return path if path.parts[0] == folder else PurePosixPath(folder) / path
-
-
-def download_chem(root: Path, say: Say = print, address: str = LIP2WAV_LISTS) -> None:
-    """Write ``HOW-TO.txt`` and Lip2Wav's lists of YouTube ids (``splits/``) into ``root``; no video is fetched.
-
-    Args:
-        root: becomes a `dubbench.datasets.chem.ChemDataset` folder once the steps are done.
-        say: told the licence and the steps.
-        address: of the folder with ``train.txt``, ``val.txt`` and ``test.txt``.
-
-    Raises:
-        DubbenchError: the lists cannot be fetched (the steps are written all the same), or are not such lists.
-    """
-    steps = CHEM_STEPS.format(root=root, lists=address)
-    say(f"Chem: {chem.INFO.licence}; {chem.INFO.citation}; {chem.INFO.address}")
-    say(steps)
-    with atomic(root / "HOW-TO.txt") as temporary:
-        temporary.write_text(steps + "\n", "utf-8")
-    for split, count in LIP2WAV_COUNTS.items():
-        ids = read_url(f"{address}/{split}.txt").decode("utf-8", "replace").split()
-        if not ids or not all(chem.VIDEO_ID.fullmatch(video) for video in ids):
-            raise DubbenchError(
-                f"{address}/{split}.txt: not a list of YouTube ids; fetch it by hand into {root / 'splits'}"
-            )
-        with atomic(root / "splits" / f"{split}.txt") as temporary:
-            temporary.write_text("".join(f"{video}\n" for video in ids), "utf-8")
-        say(f"splits/{split}.txt: {len(ids)} videos" + ("" if len(ids) == count else f" (Lip2Wav once had {count})"))
-
-
-CHEM_STEPS = """\
-Chem is cut from YouTube lectures, which dubbench does not fetch. Your steps, in {root}:
-1. Lists of videos: splits/train.txt, val.txt, test.txt, from {lists}.
-2. Lectures: yt-dlp -f best -a splits/test.txt -o "videos/%(id)s.%(ext)s" (the same for train.txt and val.txt), if the
-   terms of the site and the law where you are allow it. Lip2Wav's segments, intervals/<id>/cut-N.mp4, serve as well.
-3. Sentences: a table with the columns id (such as AGZZGR5Otxw-013), start, end (seconds in the lecture) and text. No
-   public list has them; the papers' authors share theirs on request.
-4. Clips: dubbench data prepare chem, with that table.
-Who already has sentence clips puts them and transcripts.csv (id,text) into the folder, and is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from dubbench.datasets.selection import known_id, place, read_ids
+
+SPEAKER = re.compile(r"s(?:[1-9]|[12][0-9]|3[0-4])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from dubbench.core.identity import signature
 from dubbench.core.metric import Metric, MetricBase, MetricInfo
 from dubbench.core.plugins import factory, names, origin
 from dubbench.core.spec import Spec, parse_spec
 from dubbench.core.system import System
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.store import MetricEntry
 from dubbench.runtime.time_limit import within
-from dubbench.weights.needs import command, lacking, weights_of
+from dubbench.weights.needs import command, lacking, users, weights_of
 
 
 def make_system(spec: Spec) -> System:
@@ -159,3 +163,46 @@ def of_profile(profile: str) -> list[str]:
         except DubbenchError:  # a plugin that does not import: doctor says so
             continue
     return list(chosen)
+
+
+def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, MetricEntry], list[str]]:
+    """The metrics of a run, and a line for each of the profile's that cannot be made.
+
+    Raises:
+        DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
+    """
+    made, broken = ({name: _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    if broken:
+        _tell_of_weights(profile)
+    check_columns(made)
+    if broken and not made:
+        raise DubbenchError(f"no metric of profile {profile!r} can be made; {'; '.join(broken)}")
+    if not made:
+        raise DubbenchError(f"no metric belongs to profile {profile!r} (dubbench metrics lists them)")
+    entries = {
+        name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
+        for name, m in made.items()
+    }
+    return entries, broken
+
+
+def _asked_for(name: str) -> Metric:
+    try:
+        return make_metric(name)
+    except DubbenchError as error:
+        raise DubbenchError(with_name(name, error)) from error
+
+
+@cache  # once, however many cells there are
+def _tell_of_weights(profile: str) -> None:
+    """Say on standard error, before the long work, which metrics lack weights and the one command that brings all."""
+    from dubbench.pipeline.components import of_profile
+
+    known = users()
+    lacks = {metric: lacking(metric) for weight in of_profile(profile) for metric in known[weight]}
+    lacks = {metric: items for metric, items in lacks.items() if items and profile in profiles_of(metric)}
+    if lacks:
+        flag = " --convert" if any(item.convert for items in lacks.values() for item in items) else ""
+        names = ", ".join(lacks)
+        command = f"dubbench assets fetch --profile {profile}{flag}"
+        print(f"dubbench: no weights for {names} of profile {profile!r}; {command} brings them", file=sys.stderr)

@@ -13,11 +13,16 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from dubbench.core.identity import clip_seed
+from dubbench.core.request import DubRequest, Truth
 from dubbench.core.staging import STAGE
-from dubbench.pipeline.dub_worker import Task, Wanted, failed, work
-from dubbench.pipeline.store import DubRow, SystemEntry
-from dubbench.runtime.digests import digest
+from dubbench.pipeline.cell import Resources
+from dubbench.pipeline.dub_worker import KeyedRequest, SystemTask, failed, work
+from dubbench.pipeline.prepare import sound_file, video_file
+from dubbench.pipeline.store import ClipRow, DubRow, Manifest, SystemEntry, ledger
+from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.files import Journal
+from dubbench.runtime.progress import progress
 from dubbench.runtime.worker_pool import Crash, each
 
 GIVE_UP = 3
@@ -33,8 +38,8 @@ def synthesise(
     run: Path,
     label: str,
     entry: SystemEntry,
-    wanted: Sequence[Wanted],
-    ledger: Journal[DubRow],
+    wanted: Sequence[KeyedRequest],
+    book: Journal[DubRow],
     *,
     device: str,
     timeout: float,
@@ -57,19 +62,19 @@ def synthesise(
     crashes = 0
 
     def keep(rows: Sequence[DubRow]) -> None:
-        ledger.append(rows)
+        book.append(rows)
         for row in rows:
             answered.add(row.clip)
             done(row)
 
-    def patience(task: Task) -> float:
+    def patience(task: SystemTask) -> float:
         return timeout * max(1, len(task.wanted))
 
     with tempfile.TemporaryDirectory(prefix=f"{STAGE}{os.getpid()}-", ignore_cleanup_errors=True) as stage:
         _sweep(Path(stage).parent)
 
-        def tasks() -> Iterator[Task]:
-            todo = Task("load", label, entry.spec, device, (), run, Path(stage), machine)
+        def tasks() -> Iterator[SystemTask]:
+            todo = SystemTask("load", label, entry.spec, device, (), run, Path(stage), machine)
             yield todo
             while queue and not given_up:
                 yield replace(todo, what="dub", wanted=queue.popleft())
@@ -112,3 +117,90 @@ def _sweep(folder: Path) -> None:
                 os.kill(int(old.name.removeprefix(STAGE).split("-")[0]), 0)
             except ProcessLookupError:
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def dub_run(out: Path, manifest: Manifest, resources: Resources) -> list[DubRow]:
+    """Dub what the ledger lacks; failures are tried again. Returns a row for every (system, clip)."""
+    book = ledger(out)
+    rows = {(r.system, r.clip): r for r in book.read()}
+    for label, entry in manifest.systems.items():
+        wanted: list[KeyedRequest] = []
+        problems: list[DubRow] = []
+        for clip in manifest.clips:
+            other = clip.other_digest if entry.info.privileged else ""
+            key = dub_key(entry, clip.digest, clip.reference_digest, other, manifest.seed)
+            old = rows.get((label, clip.id))
+            if clip.problem:
+                problems.append(DubRow(system=label, clip=clip.id, key=key, reason=clip.problem))
+            elif old is None or old.key != key or old.reason or not _intact(out, old):
+                wanted.append(KeyedRequest(_request(clip, entry, manifest, out / "work"), key))
+        new = [p for p in problems if rows.get((label, p.clip)) != p]
+        book.append(new)
+        rows.update({(r.system, r.clip): r for r in new})
+        if not wanted:
+            continue
+        with progress(f"dubbing with {label}", len(wanted)) as advance:
+
+            def done(row: DubRow, advance: object = advance) -> None:
+                rows[row.system, row.clip] = row
+                advance(bool(row.reason))  # type: ignore[operator]
+
+            synthesise(
+                out,
+                label,
+                entry,
+                wanted,
+                book,
+                device=resources.device,
+                timeout=resources.timeout,
+                threads=resources.threads,
+                machine=manifest.machine,
+                done=done,
+            )
+    return [rows[label, clip.id] for label in manifest.systems for clip in manifest.clips]
+
+
+def _request(clip: ClipRow, entry: SystemEntry, manifest: Manifest, work: Path) -> DubRequest:
+    truth = None
+    if entry.info.privileged:
+        other = clip.other_digest
+        truth = Truth(
+            audio=sound_file(work, clip.digest),
+            other_audio=sound_file(work, other) if other else None,
+            other_video=video_file(work, other) if other else None,
+            problem=clip.truth_problem,
+        )
+    return DubRequest(
+        clip=clip.id,
+        video=video_file(work, clip.digest),
+        text=clip.text,
+        reference=sound_file(work, clip.reference_digest),
+        duration=clip.duration,
+        fps=clip.fps,
+        seed=clip_seed(manifest.seed, clip.id),
+        truth=truth,
+    )
+
+
+def _intact(out: Path, row: DubRow) -> bool:
+    """Whether the wav of a dub is there, as it was made."""
+    path = out / row.path
+    return path.is_file() and file_digest(path) == row.digest
+
+
+def dubs_of(out: Path, manifest: Manifest) -> list[DubRow]:
+    """A row for every (system, clip): the ledger's, or a failure where an interrupted synthesis left none, or where
+    the wav is no longer the one that was made."""
+    rows = {(r.system, r.clip): r for r in ledger(out).read()}
+    absent = "not dubbed: the synthesis was interrupted; give its command again"
+    changed = "its wav was changed or removed after it was made; give the command that dubbed it again"
+    found = []
+    for label in manifest.systems:
+        for clip in manifest.clips:
+            row = rows.get((label, clip.id))
+            if row is None:
+                row = DubRow(system=label, clip=clip.id, key="", reason=absent)
+            elif row.path and not _intact(out, row):
+                row = DubRow(system=label, clip=clip.id, key=row.key, reason=changed)
+            found.append(row)
+    return found

@@ -28,7 +28,7 @@ from dubbench.signal.media import as_mono, write_wav
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class KeyedRequest:
     """A request with the key under which its dub is kept."""
 
     request: DubRequest
@@ -36,7 +36,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class SystemTask:
     """What the system's process is to do: load the system, dub (at most as many clips as it wants at once), close it.
 
     Attributes:
@@ -51,7 +51,7 @@ class Task:
     label: str
     spec: str
     device: str
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[KeyedRequest, ...]
     run: Path
     stage: Path
     machine: str
@@ -78,7 +78,7 @@ _system: System | None = None
 _warm = False
 
 
-def work(task: Task) -> Answer:
+def work(task: SystemTask) -> Answer:
     """Do a task in the system's process. A process that took the place of one that died loads the system again."""
     global _system, _warm
     if task.what == "close":
@@ -107,7 +107,7 @@ def work(task: Task) -> Answer:
     return Answer([rows[w.request.clip] for w in task.wanted])
 
 
-def _load(task: Task) -> tuple[System | None, str]:
+def _load(task: SystemTask) -> tuple[System | None, str]:
     """The loaded system, or why there is none."""
     made: System | None = None
     try:
@@ -135,12 +135,12 @@ def _close() -> str:
     return ""
 
 
-def failed(label: str, wanted: Wanted, reason: str) -> DubRow:
+def failed(label: str, wanted: KeyedRequest, reason: str) -> DubRow:
     """The row of a clip without a dub."""
     return DubRow(system=label, clip=wanted.request.clip, key=wanted.key, reason=reason or "failed without a reason")
 
 
-def _warm_up(system: System, task: Task) -> None:
+def _warm_up(system: System, task: SystemTask) -> None:
     """One dub for nothing, so that caches and lazy initialisation are not timed; errors come again when it counts."""
     with suppress(Exception, SystemExit), _staged(system, task, task.wanted[:1]) as (requests, _):
         for _answer in system.dub(requests):
@@ -148,7 +148,7 @@ def _warm_up(system: System, task: Task) -> None:
 
 
 @contextmanager
-def _staged(system: System, task: Task, wanted: Sequence[Wanted]) -> Iterator[tuple[list[DubRequest], str]]:
+def _staged(system: System, task: SystemTask, wanted: Sequence[KeyedRequest]) -> Iterator[tuple[list[DubRequest], str]]:
     """The requests as the system sees them, and the folder that is to be left out of what it says."""
     requests = [w.request for w in wanted]
     if system.info.privileged:
@@ -158,7 +158,7 @@ def _staged(system: System, task: Task, wanted: Sequence[Wanted]) -> Iterator[tu
         yield copies
 
 
-def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[str, DubRow], str]:
+def _batch(system: System, task: SystemTask, wanted: Sequence[KeyedRequest]) -> tuple[dict[str, DubRow], str]:
     """Rows by clip of what the system answered, and why it broke off (empty if it did not).
 
     The time from the call to the last answer is shared evenly over the answers, since a system that works on several
@@ -213,7 +213,7 @@ def _batch(system: System, task: Task, wanted: Sequence[Wanted]) -> tuple[dict[s
     return rows, neutral(why, folder)
 
 
-def _keep(task: Task, wanted: Wanted, dub: Dub) -> DubRow:
+def _keep(task: SystemTask, wanted: KeyedRequest, dub: Dub) -> DubRow:
     """Check a dub and write its wav.
 
     Raises:

@@ -3,72 +3,63 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.identity import info_digest, signature
-from dubbench.core.metric import Metric
+from dubbench.core.identity import info_digest
+from dubbench.core.plugins import factory
 from dubbench.core.spec import Spec
 from dubbench.datasets.base import Dataset, Vetted
+from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
-from dubbench.pipeline.components import check_columns, make_metric, make_system, metrics_of, profiles_of, with_name
+from dubbench.pipeline.cell import Cell, Resources
+from dubbench.pipeline.components import make_system, metric_entries
 from dubbench.pipeline.pairing import Pairing, Reference, another_clip, load_table, pair
 from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
 from dubbench.pipeline.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import rows_digest
+from dubbench.runtime.files import held
 from dubbench.runtime.progress import progress
 from dubbench.runtime.provenance import code, hardware, packages
 from dubbench.signal.media import RATE, read_audio, write_wav
 from dubbench.signal.truncation import note
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One (data set, split, setting) under one seed and profile: what a run folder holds."""
-
-    dataset: str
-    split: str = "test"
-    setting: str = "2.0"
-    limit: int | None = None
-    profile: str = "offline"
-    seed: int = 0
-    metrics: tuple[str, ...] = ()
-    voices: Path | None = None
-    pairing: Path | None = None
-
-
-@dataclass(frozen=True)
-class Machine:
-    """How the work is done here; nothing in it changes a score. Of ``workers``, 0 leaves it to `processes`."""
-
-    workers: int = 1
-    device: str = "auto"
-    timeout: float = 600.0
-    threads: int = 1
-
-    def processes(self, large_models: bool = False) -> int:
-        """As many as were asked for, else one a core, or one in all where models of gigabytes would stand in each."""
-        return self.workers or (1 if large_models else os.cpu_count() or 1)
-
-
-def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: Machine) -> Manifest:
-    """Choose clips and references, make them ready under ``out/work``, and write the manifest.
+@contextmanager
+def planned(
+    cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Path, resources: Resources
+) -> Iterator[Manifest]:
+    """Open the data set, hold the run folder ``out``, choose clips and references, make them ready under ``out/work``,
+    and write the manifest. The folder is held until the caller is done with it, board included.
 
     Raises:
         DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run.
     """
-    device = machine.device
+    metrics, left_out = metric_entries(cell.profile, cell.metrics)  # a wrong name is told before a data set is made
+    data = open_dataset(cell.dataset, roots)
+    data.clips()  # that there are some is known before a folder is made
+    with held(out):
+        yield _plan(data, cell, specs, metrics, left_out, out, resources)
+
+
+def _plan(
+    data: Dataset,
+    cell: Cell,
+    specs: Sequence[Spec],
+    metrics: dict[str, MetricEntry],
+    left_out: Sequence[str],
+    out: Path,
+    resources: Resources,
+) -> Manifest:
+    device = resources.device
     if device != "auto":
         device = resolve_device(device)  # a mistake is told before the work begins
     systems = _systems(specs, data)
-    metrics, left_out = metric_entries(cell.profile, cell.metrics)
     data = Vetted(data)
     chosen = select(data, cell.split)
     clips = select(data, cell.split, cell.limit).clips
@@ -87,8 +78,8 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         ready = prepare(
             needed.values(),
             out / "work",
-            machine.processes(),
-            machine.timeout,
+            resources.processes(),
+            resources.timeout,
             lambda r: advance(bool(r.problem)),
             data.info.seconds,
         )
@@ -115,7 +106,7 @@ def plan(data: Dataset, cell: Cell, specs: Sequence[Spec], out: Path, machine: M
         notes=(*filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name)]), *left_out),
         code=code(),
         packages=packages(),
-        hardware={**hardware(device), "threads": str(machine.threads), "workers": str(machine.processes())},
+        hardware={**hardware(device), "threads": str(resources.threads), "workers": str(resources.processes())},
     )
     manifest = _join_earlier(out, manifest)
     write_manifest(out, manifest)
@@ -132,9 +123,9 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     entries: dict[str, SystemEntry] = {}
     for spec in specs:
         label = _as_label(spec.label or str(spec))
-        if str(spec) == "espeak-meanspan" and data.info.speech_span:
-            start, end = data.info.speech_span  # the data set's own mean span, as the name says
-            spec = replace(spec, kwargs=(("start", start), ("end", end)))
+        if not spec.args and not spec.kwargs:
+            defaults = getattr(factory("systems", spec.name), "defaults_for", None)
+            spec = replace(spec, kwargs=tuple(defaults(data.info).items())) if defaults else spec
         if label in entries:
             raise DubbenchError(f"two systems are called {label!r}; give one a label: --system 'label={spec}'")
         _own_folder(label, entries)
@@ -155,50 +146,6 @@ def _as_label(label: str) -> str:
     if not label.isprintable() or not label.strip() or label[0] in "=+-@":
         raise DubbenchError(f"{label!a} cannot be a system's label; start with a letter or digit and stay in one line")
     return label
-
-
-def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, MetricEntry], list[str]]:
-    """The metrics of a run, and a line for each of the profile's that cannot be made.
-
-    Raises:
-        DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
-    """
-    made, broken = ({name: _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
-    if broken:
-        _tell_of_weights(profile)
-    check_columns(made)
-    if broken and not made:
-        raise DubbenchError(f"no metric of profile {profile!r} can be made; {'; '.join(broken)}")
-    if not made:
-        raise DubbenchError(f"no metric belongs to profile {profile!r} (dubbench metrics lists them)")
-    entries = {
-        name: MetricEntry(info=m.info, columns=tuple(m.columns), signature=signature(m.info))
-        for name, m in made.items()
-    }
-    return entries, broken
-
-
-def _asked_for(name: str) -> Metric:
-    try:
-        return make_metric(name)
-    except DubbenchError as error:
-        raise DubbenchError(with_name(name, error)) from error
-
-
-@cache  # once, however many cells there are
-def _tell_of_weights(profile: str) -> None:
-    """Say on standard error, before the long work, which metrics lack weights and the one command that brings all."""
-    from dubbench.pipeline.components import of_profile
-    from dubbench.weights.needs import lacking, users
-
-    known = users()
-    lacks = {metric: lacking(metric) for weight in of_profile(profile) for metric in known[weight]}
-    lacks = {metric: items for metric, items in lacks.items() if items and profile in profiles_of(metric)}
-    if lacks:
-        flag = " --convert" if any(item.convert for items in lacks.values() for item in items) else ""
-        names = ", ".join(lacks)
-        command = f"dubbench assets fetch --profile {profile}{flag}"
-        print(f"dubbench: no weights for {names} of profile {profile!r}; {command} brings them", file=sys.stderr)
 
 
 def _clip_row(

@@ -23,7 +23,7 @@ from dubbench.signal.sound import Sound
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DubToScore:
     """One dub to score: the system's label, its wav (None if the dub failed), why, and the metrics still wanted
     with the keys under which their scores are kept."""
 
@@ -34,7 +34,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ClipTask:
     """One clip to score with all its dubs. ``truth`` and ``reference`` are wavs at 16 kHz, None where there is none."""
 
     clip: Clip
@@ -43,7 +43,7 @@ class Work:
     truth: Path | None
     truth_problem: str
     reference: Path | None
-    jobs: tuple[Job, ...]
+    jobs: tuple[DubToScore, ...]
     device: str
 
 
@@ -62,7 +62,9 @@ GIVE_UP = 3
 process hangs or dies on as many in a row is given up."""
 
 
-def passes(work: Sequence[Work], assets_of: Callable[[str], tuple[str, ...]]) -> Iterator[tuple[str, list[Work]]]:
+def passes(
+    work: Sequence[ClipTask], assets_of: Callable[[str], tuple[str, ...]]
+) -> Iterator[tuple[str, list[ClipTask]]]:
     """The work in turns, so that of the metrics with large models (`MetricBase.assets`) one is in memory at a time.
 
     First all metrics without such models together, under an empty name, then those of each set of models under the
@@ -78,18 +80,18 @@ def passes(work: Sequence[Work], assets_of: Callable[[str], tuple[str, ...]]) ->
             yield (", ".join(members) if assets else ""), part
 
 
-def _only(work: Work, metrics: Sequence[str]) -> Work:
+def _only(work: ClipTask, metrics: Sequence[str]) -> ClipTask:
     jobs = (replace(job, wanted=tuple(pair for pair in job.wanted if pair[0] in metrics)) for job in work.jobs)
     return replace(work, jobs=tuple(job for job in jobs if job.wanted))
 
 
 def score(
-    work: Sequence[Work],
+    work: Sequence[ClipTask],
     journal: Journal[ScoreRow],
     *,
     workers: int,
     timeout: float,
-    done: Callable[[Work, list[ScoreRow]], None],
+    done: Callable[[ClipTask, list[ScoreRow]], None],
 ) -> None:
     """Score every clip and write each result to the journal as it comes.
 
@@ -99,7 +101,7 @@ def score(
     whole, retry = deque(work), []
     crashes = 0
 
-    def clips() -> Iterator[Work]:
+    def clips() -> Iterator[ClipTask]:
         while whole and crashes < GIVE_UP:
             yield whole.popleft()
 
@@ -116,16 +118,16 @@ def score(
         _score_singly(retry, journal, workers, timeout, done)
 
 
-def _limit(timeout: float, work: Work) -> float:
+def _limit(timeout: float, work: ClipTask) -> float:
     return timeout * math.ceil(len(work.jobs) / DUBS)
 
 
 def _score_singly(
-    retry: Sequence[Work],
+    retry: Sequence[ClipTask],
     journal: Journal[ScoreRow],
     workers: int,
     timeout: float,
-    done: Callable[[Work, list[ScoreRow]], None],
+    done: Callable[[ClipTask, list[ScoreRow]], None],
 ) -> None:
     crashes: dict[str, int] = {}
     given_up: dict[str, str] = {}
@@ -133,7 +135,7 @@ def _score_singly(
     items = {item.clip.id: item for item in retry}
     collected: dict[str, list[ScoreRow]] = {clip: [] for clip in items}
 
-    def keep(single: Work, rows: list[ScoreRow]) -> None:
+    def keep(single: ClipTask, rows: list[ScoreRow]) -> None:
         clip = single.clip.id
         journal.append(rows)
         collected[clip] += rows
@@ -141,12 +143,12 @@ def _score_singly(
         if not waiting[clip]:
             done(items[clip], collected[clip])
 
-    def broken(single: Work, reason: str) -> list[ScoreRow]:
+    def broken(single: ClipTask, reason: str) -> list[ScoreRow]:
         (job,) = single.jobs
         ((metric, key),) = job.wanted
         return [ScoreRow(system=job.system, clip=single.clip.id, metric=metric, key=key, reason=reason, error=True)]
 
-    def singles() -> Iterator[Work]:
+    def singles() -> Iterator[ClipTask]:
         for item in retry:
             for single in _split(item):
                 why = given_up.get(single.jobs[0].wanted[0][0])
@@ -167,7 +169,7 @@ def _score_singly(
         keep(single, result)
 
 
-def _split(work: Work) -> Iterator[Work]:
+def _split(work: ClipTask) -> Iterator[ClipTask]:
     for job in work.jobs:
         for pair in job.wanted:
             yield replace(work, jobs=(replace(job, wanted=(pair,)),))
@@ -188,7 +190,7 @@ def _metric(name: str, device: str) -> Metric | str:
     return _metrics[name]
 
 
-def _score(work: Work) -> list[ScoreRow]:
+def _score(work: ClipTask) -> list[ScoreRow]:
     """In a worker: all rows of one clip."""
     truth = Sound(read_audio(work.truth), RATE) if work.truth else None
     reference = truth if work.reference == work.truth else None
@@ -206,7 +208,7 @@ def _score(work: Work) -> list[ScoreRow]:
     return rows
 
 
-def _row(work: Work, job: Job, name: str, key: str, item: Item | None) -> ScoreRow:
+def _row(work: ClipTask, job: DubToScore, name: str, key: str, item: Item | None) -> ScoreRow:
     row = ScoreRow(system=job.system, clip=work.clip.id, metric=name, key=key)
     metric = _metric(name, work.device)
     if isinstance(metric, str):

@@ -13,7 +13,7 @@ from dubbench.core.clip import Clip
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats
 from dubbench.errors import DubbenchError
 from dubbench.pipeline import components, score_worker
-from dubbench.pipeline.score_worker import Job, Work
+from dubbench.pipeline.score_worker import ClipTask, DubToScore
 from dubbench.pipeline.store import ledger
 
 CELL = ("--dataset", "example-tones", "--root", "tones", "-m", "example-level", "--out", "run")
@@ -81,8 +81,10 @@ def test_metrics_that_exit() -> None:
     with pytest.raises(DubbenchError, match="metric 'made' cannot be created: SystemExit: 0"):
         components.make_metric("made")
     assert doctor._metric("load")["state"] == "SystemExit: no GPU here"
-    job = Job("one", None, "no dub", (("load", "a"), ("score", "b")))
-    rows = score_worker._score(Work(Clip("c", "d", "s", "t", Path("v.mkv")), 1.0, 25.0, None, "", None, (job,), "cpu"))
+    job = DubToScore("one", None, "no dub", (("load", "a"), ("score", "b")))
+    rows = score_worker._score(
+        ClipTask(Clip("c", "d", "s", "t", Path("v.mkv")), 1.0, 25.0, None, "", None, (job,), "cpu")
+    )
     assert [(row.reason, row.error) for row in rows] == [
         ("the metric cannot be loaded: SystemExit: no GPU here", True),
         ("SystemExit: 7", True),

@@ -14,7 +14,7 @@ from dubbench.cli import main
 from dubbench.cli.main import _default_out
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
-from dubbench.pipeline.plan import Cell
+from dubbench.pipeline.cell import Cell
 
 
 def call(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -9,8 +9,10 @@ import pytest
 from http_server import CONTENT, Server
 
 from dubbench.datasets import grid_download
-from dubbench.datasets.grid import GridDataset
-from dubbench.datasets.grid_download import download_chem, download_grid, grid_record, unpack
+from dubbench.datasets.chem import ChemDataset
+from dubbench.datasets.chem_lists import download_chem
+from dubbench.datasets.grid import INFO, GridDataset
+from dubbench.datasets.grid_download import download_grid, grid_record, unpack
 from dubbench.errors import DubbenchError
 from dubbench.runtime import download
 
@@ -85,7 +87,7 @@ def test_no_network(server: Server, tmp_path: Path) -> None:
         download.fetch(server.remote(), tmp_path / "f.bin")
     assert "\n" not in str(error.value)
     with pytest.raises(DubbenchError, match="cannot be reached"):
-        download_grid(tmp_path, say=lambda _: None, address=server.address)
+        download_grid(tmp_path, INFO, say=lambda _: None, address=server.address)
     with pytest.raises(DubbenchError, match="cannot be reached"):
         download.read_url("http://no-such-host.invalid/")
     with pytest.raises(DubbenchError, match="not an http address"):
@@ -144,14 +146,14 @@ def zenodo(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 def test_grid_is_fetched_unpacked_and_resumed(zenodo: Server, tmp_path: Path) -> None:
     said: list[str] = []
     root = tmp_path / "grid"
-    download_grid(root, ["s1"], said.append, address=f"{zenodo.address}/record")
+    download_grid(root, INFO, ["s1"], said.append, address=f"{zenodo.address}/record")
     assert "CC BY 4.0" in said[0] and "2 of 2 archives" in said[1]  # the licence comes first
     data = GridDataset(root)
     assert [clip.id for clip in data.clips()] == ["s1-bbaf2n", "s1-bbaf3s"] and data.problems() == []
     assert data.alignment(data.clips()[0]) == root / "alignments/s1/bbaf2n.align"
     assert not (root / "archives").exists()
     zenodo.asked = []
-    download_grid(root, None, said.append, address=f"{zenodo.address}/record")
+    download_grid(root, INFO, None, said.append, address=f"{zenodo.address}/record")
     assert [path for path, _ in zenodo.asked] == ["/record", "/s22.zip?download=1"]
     assert [clip.id for clip in GridDataset(root).clips()] == ["s1-bbaf2n", "s1-bbaf3s", "s22-lwbsza"]
     assert {path.suffix for path in root.rglob("*") if path.is_file() and ".fetched" not in path.parts} == {
@@ -165,10 +167,10 @@ def test_grid_speakers_and_records_that_are_wrong(
 ) -> None:
     address = f"{zenodo.address}/record"
     with pytest.raises(DubbenchError, match="no videos of s21, t1"):
-        download_grid(tmp_path, ["s21", "s1", "t1"], lambda _: None, address=address)
+        download_grid(tmp_path, INFO, ["s21", "s1", "t1"], lambda _: None, address=address)
     zenodo.files["/s1.zip"] = zenodo.files["/s1.zip"][:-1] + b"!"
     with pytest.raises(DubbenchError, match=r"s1\.zip.*not what was published"):
-        download_grid(tmp_path, ["s1"], lambda _: None, address=address)
+        download_grid(tmp_path, INFO, ["s1"], lambda _: None, address=address)
     assert not (tmp_path / "s1").exists()
     monkeypatch.setattr(grid_download, "GRID_KNOWN", {"s1.zip": "md5:0"})
     with pytest.raises(DubbenchError, match="the record changed"):
@@ -206,18 +208,18 @@ def test_chem_writes_steps_and_lists(server: Server, tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         server.files[f"/{split}.txt"] = b"AGZZGR5Otxw\n-_zinAckmQU\n"
     said: list[str] = []
-    download_chem(tmp_path, said.append, server.address)
+    download_chem(tmp_path, ChemDataset.info, said.append, server.address)
     assert "rights of their owners" in said[0] and "dubbench data prepare chem" in said[1]
     assert "2 videos (Lip2Wav once had 16)" in said[-1]
     assert (tmp_path / "splits" / "test.txt").read_text() == "AGZZGR5Otxw\n-_zinAckmQU\n"
     assert str(tmp_path) in (tmp_path / "HOW-TO.txt").read_text("utf-8")
     server.files["/val.txt"] = b"<html>no</html>"
     with pytest.raises(DubbenchError, match=r"val\.txt: not a list of YouTube ids"):
-        download_chem(tmp_path, said.append, server.address)
+        download_chem(tmp_path, ChemDataset.info, said.append, server.address)
 
 
 def test_chem_writes_the_steps_without_a_network(server: Server, tmp_path: Path) -> None:
     server.files.clear()
     with pytest.raises(DubbenchError, match="answered 404"):
-        download_chem(tmp_path, lambda _: None, server.address)
+        download_chem(tmp_path, ChemDataset.info, lambda _: None, server.address)
     assert (tmp_path / "HOW-TO.txt").is_file()

@@ -13,7 +13,7 @@ import pytest
 from dubbench.core.request import Dub, DubRequest, Failure, Truth
 from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.pipeline import dub_worker
-from dubbench.pipeline.dub_worker import Task, Wanted, work
+from dubbench.pipeline.dub_worker import KeyedRequest, SystemTask, work
 from dubbench.signal.media import write_wav
 
 Act = Callable[[DubRequest], Dub | Failure]
@@ -44,7 +44,7 @@ class Actor(SystemBase):
 
 
 @pytest.fixture
-def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Task]:
+def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SystemTask]:
     """A task of four clips for a system, with a run folder as `dubbench.pipeline.plan.plan` leaves it."""
     run, stage = tmp_path / "run", tmp_path / "elsewhere" / "stage"
     stage.mkdir(parents=True)
@@ -55,16 +55,18 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Task]
         video, sound = run / "work" / "video" / f"{name}.mkv", run / "work" / "sound" / f"{name}.wav"
         video.write_bytes(b"silent video")
         write_wav(sound, np.full(100, 0.1, np.float32), 16000)
-        wanted.append(Wanted(DubRequest(f"clip-{name}", video, "text", sound, 1.0, 25.0, 0, Truth(sound)), "key"))
+        wanted.append(KeyedRequest(DubRequest(f"clip-{name}", video, "text", sound, 1.0, 25.0, 0, Truth(sound)), "key"))
 
-    def make(system: SystemBase, what: str = "dub", count: int = 4) -> Task:
+    def make(system: SystemBase, what: str = "dub", count: int = 4) -> SystemTask:
         monkeypatch.setattr(dub_worker, "_system", system)
-        return Task(what, "actor", "actor", "cpu", tuple(wanted[:count]), run, stage, "this machine")  # type: ignore[arg-type]
+        return SystemTask(what, "actor", "actor", "cpu", tuple(wanted[:count]), run, stage, "this machine")  # type: ignore[arg-type]
 
     return make
 
 
-def test_nothing_leads_from_a_request_to_the_run(task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_leads_from_a_request_to_the_run(
+    task: Callable[..., SystemTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(PLUGIN)
     from dubbench_example.systems import trail  # type: ignore[import-not-found]
 
@@ -88,7 +90,7 @@ def test_nothing_leads_from_a_request_to_the_run(task: Callable[..., Task], monk
     assert not any(path.exists() for path in honest)
 
 
-def test_time_of_a_batch_is_shared_evenly(task: Callable[..., Task]) -> None:
+def test_time_of_a_batch_is_shared_evenly(task: Callable[..., SystemTask]) -> None:
     rows = work(task(Actor(tone, pause=0.2))).rows  # the pause of the one call before the first answer
     totals = {row.timings["total"] for row in rows}
     assert len(totals) == 1
@@ -98,7 +100,7 @@ def test_time_of_a_batch_is_shared_evenly(task: Callable[..., Task]) -> None:
     assert [row.timings for row in work(task(Actor(tone, "control"), count=1)).rows] == [{}]
 
 
-def test_only_the_guilty_clip_of_a_batch_fails(task: Callable[..., Task]) -> None:
+def test_only_the_guilty_clip_of_a_batch_fails(task: Callable[..., SystemTask]) -> None:
     def act(request: DubRequest) -> Dub:
         if request.clip == "clip-b":
             raise ValueError("not this one")
@@ -113,7 +115,7 @@ def test_only_the_guilty_clip_of_a_batch_fails(task: Callable[..., Task]) -> Non
     ]
 
 
-def test_strange_answers(task: Callable[..., Task]) -> None:
+def test_strange_answers(task: Callable[..., SystemTask]) -> None:
     answers = {
         "clip-a": lambda r: Dub("clip-z", np.ones(10), 16000),
         "clip-b": lambda r: Dub(r.clip, np.ones(10), "fast"),
@@ -129,7 +131,7 @@ def test_strange_answers(task: Callable[..., Task]) -> None:
     assert reasons == {"the system gave a str, neither a Dub nor a Failure"}
 
 
-def test_a_system_is_closed_once(task: Callable[..., Task]) -> None:
+def test_a_system_is_closed_once(task: Callable[..., SystemTask]) -> None:
     system = Actor(tone)
     todo = task(system, "close")
     assert work(todo).broken == ""
@@ -138,7 +140,7 @@ def test_a_system_is_closed_once(task: Callable[..., Task]) -> None:
     assert work(task(system, "close")).broken == "RuntimeError: closed already"
 
 
-def test_a_disk_that_is_full_stops_the_system(task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_stops_the_system(task: Callable[..., SystemTask], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "temporary name")
 
@@ -147,7 +149,7 @@ def test_a_disk_that_is_full_stops_the_system(task: Callable[..., Task], monkeyp
     assert work(todo).unwritten == (errno.ENOSPC, "No space left on device", str(todo.run / "dubs"))
 
 
-def test_requests_that_cannot_be_copied(task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_that_cannot_be_copied(task: Callable[..., SystemTask], monkeypatch: pytest.MonkeyPatch) -> None:
     todo = task(Actor(tone))
     todo.wanted[1].request.video.unlink()
     rows = work(todo).rows

@@ -21,12 +21,12 @@ from dubbench.datasets.base import DatasetInfo, Problem, Vetted
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards import board
-from dubbench.pipeline.plan import Cell, Machine
+from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.score_step import OTHER_RECIPE
 from dubbench.pipeline.store import Run, journal, read_manifest, read_run
 from dubbench.signal.media import mux
 
-MACHINE = Machine(1, "cpu", 120)
+MACHINE = Resources(1, "cpu", 120)
 SPECS = [parse_spec("ground_truth"), parse_spec("noise")]
 CELL = Cell("folder", "all", "2.0", metrics=("duration",))
 

@@ -126,11 +126,11 @@ def test_the_one_command_is_told_before_the_work(
 
 
 def test_metrics_are_looked_up_before_a_data_set_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jobs, "open_dataset", lambda *_: pytest.fail("the data set was opened"))
-    cell, machine = plan.Cell("toon", metrics=("nosuch",)), plan.Machine()
+    monkeypatch.setattr(plan, "open_dataset", lambda *_: pytest.fail("the data set was opened"))
+    cell, resources = plan.Cell("toon", metrics=("nosuch",)), plan.Resources()
     for verb in (
-        lambda: jobs.run_cell(cell, {}, [], tmp_path / "run", machine),
-        lambda: jobs.validate(cell, {}, tmp_path / "run", tmp_path / "page.md", machine),
+        lambda: jobs.run_cell(cell, {}, [], tmp_path / "run", resources),
+        lambda: jobs.validate(cell, {}, tmp_path / "run", tmp_path / "page.md", resources),
     ):
         with pytest.raises(DubbenchError, match="no metric named 'nosuch'"):
             verb()

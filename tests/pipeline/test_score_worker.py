@@ -8,7 +8,7 @@ import pytest
 
 from dubbench.core.clip import Clip
 from dubbench.pipeline import score_worker
-from dubbench.pipeline.score_worker import DUBS, GIVE_UP, Job, Work, passes, score
+from dubbench.pipeline.score_worker import DUBS, GIVE_UP, ClipTask, DubToScore, passes, score
 from dubbench.pipeline.store import ScoreRow
 from dubbench.runtime.files import Journal
 from dubbench.runtime.worker_pool import Crash
@@ -16,12 +16,14 @@ from dubbench.runtime.worker_pool import Crash
 CLIPS = [f"c{i}" for i in range(8)]
 
 
-def work_of(clip: str) -> Work:
-    jobs = tuple(Job(s, Path("x.wav"), "", (("good", f"{clip}{s}g"), ("bad", f"{clip}{s}b"))) for s in ("one", "two"))
-    return Work(Clip(clip, "d", "s", "text", Path("v.mkv")), 1.0, 25.0, None, "", None, jobs, "cpu")
+def work_of(clip: str) -> ClipTask:
+    jobs = tuple(
+        DubToScore(s, Path("x.wav"), "", (("good", f"{clip}{s}g"), ("bad", f"{clip}{s}b"))) for s in ("one", "two")
+    )
+    return ClipTask(Clip(clip, "d", "s", "text", Path("v.mkv")), 1.0, 25.0, None, "", None, jobs, "cpu")
 
 
-def row(item: Work, job: Job, metric: str, key: str) -> ScoreRow:
+def row(item: ClipTask, job: DubToScore, metric: str, key: str) -> ScoreRow:
     return ScoreRow(system=job.system, clip=item.clip.id, metric=metric, key=key, stats={"x": 1.0})
 
 
@@ -32,8 +34,8 @@ def test_a_bad_metric_costs_only_its_own_rows(
     tries: list[tuple[str, int]] = []
 
     def each(
-        function: Callable[[Work], list[ScoreRow]], tasks: Iterable[Work], *, workers: int, timeout: object
-    ) -> Iterator[tuple[Work, list[ScoreRow] | Crash]]:
+        function: Callable[[ClipTask], list[ScoreRow]], tasks: Iterable[ClipTask], *, workers: int, timeout: object
+    ) -> Iterator[tuple[ClipTask, list[ScoreRow] | Crash]]:
         for item in tasks:
             wanted = [(job, *pair) for job in item.jobs for pair in job.wanted]
             if item.clip.id in bad_on and any(metric == "bad" for _, metric, _ in wanted):
@@ -46,7 +48,7 @@ def test_a_bad_metric_costs_only_its_own_rows(
     book = Journal(tmp_path / "scores.jsonl", ScoreRow)
     done: dict[str, int] = {}
 
-    def told(item: Work, rows: list[ScoreRow]) -> None:
+    def told(item: ClipTask, rows: list[ScoreRow]) -> None:
         assert item.clip.id not in done
         done[item.clip.id] = len(rows)
 
@@ -67,8 +69,8 @@ def test_a_bad_metric_costs_only_its_own_rows(
 def test_metrics_with_large_models_have_a_pass_of_their_own() -> None:
     wanted = tuple((name, name) for name in ("align", "lse", "utmos", "secs", "lse-direct", "wer"))
     assets = {"lse": ("syncnet", "s3fd"), "lse-direct": ("syncnet", "s3fd"), "utmos": ("utmos22",), "wer": ("whisper",)}
-    both = replace(work_of("a"), jobs=(Job("one", None, "", wanted), Job("two", None, "", wanted[:1])))
-    light = replace(work_of("b"), jobs=(Job("one", None, "", wanted[:1]),))
+    both = replace(work_of("a"), jobs=(DubToScore("one", None, "", wanted), DubToScore("two", None, "", wanted[:1])))
+    light = replace(work_of("b"), jobs=(DubToScore("one", None, "", wanted[:1]),))
     turns = list(passes([both, light], lambda name: assets.get(name, ())))
     assert [name for name, _ in turns] == ["", "lse, lse-direct", "utmos", "wer"]
     found = [
@@ -88,8 +90,8 @@ def test_the_time_limit_grows_with_the_dubs(tmp_path: Path, monkeypatch: pytest.
     limits: list[float] = []
 
     def each(
-        function: object, tasks: Iterable[Work], *, workers: int, timeout: Callable[[Work], float]
-    ) -> Iterator[tuple[Work, list[ScoreRow]]]:
+        function: object, tasks: Iterable[ClipTask], *, workers: int, timeout: Callable[[ClipTask], float]
+    ) -> Iterator[tuple[ClipTask, list[ScoreRow]]]:
         for item in tasks:
             limits.append(timeout(item))
             yield item, []

@@ -61,6 +61,12 @@ class ToonDataset:
         """Every clip, sorted by id; the corpus is made first if it is not there."""
         return list(self._clips)
 
+    @classmethod
+    def prepare(cls, root: Path | None, *, workers: int) -> list[Problem]:
+        """Make the corpus, if it is not there, with all cores."""
+        cls(root).clips()
+        return []
+
     def problems(self) -> list[Problem]:
         """None: what cannot be made raises."""
         return []
