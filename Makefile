@@ -14,6 +14,7 @@ test: $(VENV)/.ready
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/import_rules.py
 
 types: $(VENV)/.ready
 	$(BIN)/mypy -p dubbench

@@ -27,12 +27,13 @@ from typing import Any
 
 from dubbench.core.metric import Item, Metric, Stats, Unscored
 from dubbench.core.spec import parse_spec
+from dubbench.datasets.base import Dataset
 from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.pipeline import dub_step, prepare, score_step, score_worker
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.components import make_metric
-from dubbench.pipeline.plan import plan
+from dubbench.pipeline.plan import planned
 from dubbench.pipeline.store import DubRow, Manifest
 from dubbench.runtime.provenance import hardware
 from dubbench.signal import media
@@ -59,8 +60,14 @@ def main() -> None:
 def measure(options: argparse.Namespace, out: Path) -> dict[str, Any]:
     cell = Cell(options.dataset, options.split, "2.0", options.clips, options.profile)
     resources = Resources(options.workers, "cpu")
-    data = open_dataset(options.dataset, {options.dataset: options.root} if options.root else {})
-    manifest = plan(data, cell, [parse_spec("delay")], out, resources)
+    roots = {options.dataset: options.root} if options.root else {}
+    with planned(cell, roots, [parse_spec("delay")], out, resources) as manifest:
+        return _measured(options, manifest, out, resources, open_dataset(options.dataset, roots))
+
+
+def _measured(
+    options: argparse.Namespace, manifest: Manifest, out: Path, resources: Resources, data: Dataset
+) -> dict[str, Any]:
     dubs = [row for row in dub_step.dub_run(out, manifest, resources) if row.path]
     with Memory() as memory:
         start, busy = time.perf_counter(), _processor()
@@ -98,7 +105,7 @@ def shares(out: Path, manifest: Manifest, dubs: list[DubRow]) -> dict[str, Any]:
     most, total = 0, 0.0
     for number, clip in enumerate(c for c in manifest.clips if c.id in by_clip):
         wanted = tuple((name, "") for name in manifest.metrics)
-        job = score_worker.Job("delay", out / by_clip[clip.id].path, "", wanted)
+        job = score_worker.DubToScore("delay", out / by_clip[clip.id].path, "", wanted)
         work = score_step._work(clip, manifest, out / "work", (job,), "cpu")
         with decoding() as decoded:
             start = time.process_time()

@@ -70,10 +70,10 @@ def score(
 ) -> dict[str, ScoreRow]:
     """A row a metric. None may be an error: that is what an exception becomes."""
     about = probe(video) if video else None
-    job = score_worker.Job("system", dub, "", tuple((name, name) for name in names))
+    job = score_worker.DubToScore("system", dub, "", tuple((name, name) for name in names))
     clip = Clip("c", "d", "s", TEXT, video or folder / "none.mp4")
     seconds, fps = (about.duration, about.fps) if about else (1.0, 25.0)
-    work = score_worker.Work(clip, seconds, fps, truth, "", None, (job,), "cpu")
+    work = score_worker.ClipTask(clip, seconds, fps, truth, "", None, (job,), "cpu")
     rows = {row.metric: row for row in score_worker._score(work)}
     for row in rows.values():
         assert not row.error and bool(row.stats) != bool(row.reason) and "\n" not in row.reason, row

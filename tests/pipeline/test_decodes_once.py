@@ -94,7 +94,7 @@ def test_each_file_is_decoded_once(tmp_path: Path, decoded: collections.Counter[
             wav = tmp_path / system / f"{clip.id}.wav"
             media.write_wav(wav, noise(1.0, 22050, 7 + number), 22050)
             wavs.append(wav)
-        work = score_worker.Work(
+        work = score_worker.ClipTask(
             clip=replace(clip, video=video_file(tmp_path / "work", ready[clip.id].digest)),
             duration=1.0,
             fps=25.0,
@@ -102,7 +102,7 @@ def test_each_file_is_decoded_once(tmp_path: Path, decoded: collections.Counter[
             truth_problem="",
             reference=sound_file(tmp_path / "work", ready[(other if number else clip).id].digest),
             jobs=tuple(
-                score_worker.Job(system, wav, "", tuple((name, f"{system}-{name}") for name in METRICS))
+                score_worker.DubToScore(system, wav, "", tuple((name, f"{system}-{name}") for name in METRICS))
                 for system, wav in zip(SYSTEMS, wavs, strict=True)
             ),
             device="cpu",

@@ -57,8 +57,8 @@ def test_all_metrics_and_dubs_share_it(
     made = avsync.AVSync()
     made._network = object()
     monkeypatch.setattr(score_worker, "_metrics", {"avsync": made, "sync": sync.Sync()})
-    jobs = tuple(score_worker.Job(dub.stem, dub, "", (("sync", dub.stem), ("avsync", dub.stem))) for dub in dubs)
-    work = score_worker.Work(Clip("c", "d", "s", "", tmp_path / "v.mkv"), 0.6, 25.0, truth, "", None, jobs, "cpu")
+    jobs = tuple(score_worker.DubToScore(dub.stem, dub, "", (("sync", dub.stem), ("avsync", dub.stem))) for dub in dubs)
+    work = score_worker.ClipTask(Clip("c", "d", "s", "", tmp_path / "v.mkv"), 0.6, 25.0, truth, "", None, jobs, "cpu")
     rows = score_worker._score(work)
     assert [row.reason for row in rows] == [""] * 6
     assert calls == {"decoded": 1, "faces": 1}
