@@ -21,6 +21,14 @@ class Tones:
             raise ValueError("example-tones needs --root, a folder to make its clips in")
         self.root = root
 
+    @classmethod
+    def download(cls, root: Path | None, *, address: str = "nowhere", speaker: list[str] | None = None) -> None:
+        """Pretend to fetch: what came from where is written down."""
+        print(f"example-tones: licence {cls.info.licence}, 0 bytes from {address}")
+        root = root or Path("tones")
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "fetched.txt").write_text(f"{address} {speaker}")
+
     def clips(self) -> list[Clip]:
         return [self._clip(i, name) for i, name in enumerate(NAMES)]
 
