@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dubbench.cli.jobs import run_cell, show
+from dubbench.api.run_to_board import run_cell, show
 from dubbench.core.identity import clip_seed
 from dubbench.core.spec import parse_spec
 from dubbench.errors import DubbenchError

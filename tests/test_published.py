@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dubbench.cli.jobs import run_cell
+from dubbench.api.run_to_board import run_cell
 from dubbench.core.spec import Spec, parse_spec
 from dubbench.pipeline.cell import Cell, Resources
 

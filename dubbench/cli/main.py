@@ -31,6 +31,7 @@ from dubbench.cli.options import (
 )
 from dubbench.cli.show import doctor, metrics, systems
 from dubbench.cli.verbs import Verbs
+from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 
@@ -100,12 +101,12 @@ def run(
     Without --system: the controls, both espeak baselines and diflowdubber. The ground truth is always a row. Exit 3 if
     clips failed, or cells of a suite are missing, and the board was written.
     """
-    from dubbench.cli.jobs import run_cell, run_suite, show, suite_cells
+    from dubbench.api.run_to_board import default_folder, run_cell, run_suite, show, suite_cells, with_truth
     from dubbench.pipeline.cell import Cell, Resources
 
     if suite and (pairing or voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
-    specs = _with_truth(system or DEFAULT_SYSTEMS)
+    specs = with_truth([parse_spec(text) for text in system or DEFAULT_SYSTEMS])
     resources = Resources(workers, device, timeout)
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     if suite:
@@ -113,7 +114,7 @@ def run(
         outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, resources)
     else:
         roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, specs, out or _default_out(cell, roots), resources)
+        outcome = run_cell(cell, roots, specs, out or default_folder(cell, roots), resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
@@ -137,14 +138,14 @@ def synth(
     pairing: PairingOption = None,
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
-    from dubbench.cli.jobs import synth_cell
+    from dubbench.api.run_to_board import default_folder, synth_cell, with_truth
     from dubbench.pipeline.cell import Cell, Resources
 
     cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
     roots = roots_of(root, dataset)
-    folder = out or _default_out(cell, roots)
+    folder = out or default_folder(cell, roots)
     resources = Resources(workers, device, timeout)
-    specs = _with_truth(system or DEFAULT_SYSTEMS)
+    specs = with_truth([parse_spec(text) for text in system or DEFAULT_SYSTEMS])
     manifest, rows = synth_cell(cell, roots, specs, folder, resources)
     failed = sum(1 for row in rows if row.reason)
     for clip, what in manifest.rejected:
@@ -179,7 +180,7 @@ def score(
 
     For a run, -m and --profile add metrics or replace those of the same column; its other columns stay.
     """
-    from dubbench.cli.jobs import rescore, run_cell, show
+    from dubbench.api.run_to_board import default_folder, rescore, run_cell, show, with_truth
     from dubbench.core.spec import Spec
     from dubbench.pipeline.cell import Cell, Resources
 
@@ -193,7 +194,7 @@ def score(
         cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
         roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, [*_with_truth(()), spec], out or _default_out(cell, roots), resources)
+        outcome = run_cell(cell, roots, with_truth([spec]), out or default_folder(cell, roots), resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed else 0)
 
@@ -204,7 +205,7 @@ def board(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="[default: RUN/board]")] = None,
 ) -> None:
     """Make a board from scored runs. Rows rank together only where they can be compared."""
-    from dubbench.cli.jobs import join
+    from dubbench.api.run_to_board import join
 
     typer.echo(f"board: {join(runs, out)}")
 
@@ -225,42 +226,17 @@ def validity(
     timeout: TimeoutOption = 600.0,
 ) -> None:
     """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
-    from dubbench.cli.jobs import validate
+    from dubbench.api.run_to_board import data_name, validate
     from dubbench.pipeline.cell import Cell, Resources
     from dubbench.pipeline.store import slug
 
     cell = Cell(dataset, split, setting, limit, profile, metrics=tuple(metric or ()))
     resources = Resources(workers, device, timeout)
     roots = roots_of(root, dataset)
-    folder = out or Path("runs") / slug(f"validity-{_data_name(dataset, roots)}")
+    folder = out or Path("runs") / slug(f"validity-{data_name(dataset, roots)}")
     broken = validate(cell, roots, folder, page, resources)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)
-
-
-def _with_truth(texts: Any) -> list[Any]:
-    from dubbench.core.spec import parse_spec
-
-    specs = [parse_spec(text) for text in texts]
-    return specs if any(spec.name == "ground_truth" for spec in specs) else [parse_spec("ground_truth"), *specs]
-
-
-def _default_out(cell: Any, roots: dict[str, Path]) -> Path:
-    from dubbench.pipeline.store import slug
-
-    limit = f"-{cell.limit}" if cell.limit else ""
-    name = f"{_data_name(cell.dataset, roots)}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}"
-    return Path("runs") / slug(name)
-
-
-def _data_name(dataset: str, roots: dict[str, Path]) -> str:
-    """The data set's name; for ``folder``, which says nothing of its clips, with the folder's name and place."""
-    from dubbench.runtime.digests import digest
-
-    if dataset != "folder" or dataset not in roots:
-        return dataset
-    place = roots[dataset].resolve()
-    return f"{dataset}-{place.name}-{digest(str(place))[:6]}"
 
 
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -1,4 +1,4 @@
-"""How a system is named on the command line."""
+"""How a system or metric is named on the command line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dubbench.errors import DubbenchError
 
 @dataclass(frozen=True)
 class Spec:
-    """A system as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
+    """A system or metric as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
 
-    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``.
+    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``,
+    ``wer-faster(model=base)``. The name is a registered one, or a class in a file: ``my_system.py:Mine``.
     Arguments are numbers, ``true``/``false``, specs, or text; text with ``,()=`` in it goes in quotes.
     """
 
@@ -35,11 +36,12 @@ def _show(value: Any) -> str:
     return str(value)
 
 
+_NAME = re.compile(r"[A-Za-z][\w.-]*|.+\.py:[A-Za-z_]\w*")
 _TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([(),=])|([^"(),=]+))')
 
 
 def parse_spec(text: str) -> Spec:
-    """Parse a system spec.
+    """Parse the spec of a system or metric.
 
     Raises:
         DubbenchError: not of the form ``[label=]name[(argument, key=value, ...)]``.
@@ -60,7 +62,7 @@ def parse_spec(text: str) -> Spec:
     position = 0
 
     def fail(what: str) -> DubbenchError:
-        return DubbenchError(f"system {text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
+        return DubbenchError(f"{text!r}: {what}; write it as name, name(argument, key=value) or label=name(…)")
 
     if text[read:].strip():
         raise fail(f"the quote before {text[read + 1 :].strip()[:30]!r} is not closed")
@@ -77,8 +79,8 @@ def parse_spec(text: str) -> Spec:
 
     def spec() -> Spec:
         name = take("word")
-        if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
-            raise fail(f"{name!r} is not a name")
+        if not _NAME.fullmatch(name):
+            raise fail(f"{name!r} is neither a name nor FILE.py:CLASS")
         args: list[Any] = []
         kwargs: list[tuple[str, Any]] = []
         if peek() == "(":

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from dubbench.core.identity import signature
 from dubbench.core.metric import Metric, MetricBase, MetricInfo
-from dubbench.core.plugins import factory, names, origin
+from dubbench.core.plugins import factory, in_file, names, origin, registered
 from dubbench.core.spec import Spec, parse_spec
 from dubbench.core.system import System
 from dubbench.errors import DubbenchError, one_line
 from dubbench.pipeline.store import MetricEntry
+from dubbench.runtime.digests import file_digest
 from dubbench.runtime.time_limit import within
 from dubbench.weights.needs import command, lacking, users, weights_of
 
@@ -32,45 +36,81 @@ def make_system(spec: Spec) -> System:
         if not args:
             raise DubbenchError(f"system {spec.name!r} wraps another one: write {spec.name}(SYSTEM)")
         args[0] = make_system(args[0] if isinstance(args[0], Spec) else parse_spec(str(args[0])))
-    try:
-        with within(f"system {str(spec)!r} cannot be created"):
-            system = make(*args, **dict(spec.kwargs))
-    except DubbenchError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise DubbenchError(f"system {str(spec)!r} cannot be created: {one_line(error)}") from error
+    system = _created("system", spec, make, args)
     if not isinstance(system, System):
         raise DubbenchError(
             f"system {spec.name!r} ({origin('systems', spec.name)}) lacks one of info, load, dub, close; "
             "see dubbench.core.system.System"
         )
+    if file := in_file(spec.name):  # another text of the file is another system
+        system.info = system.info.model_copy(update={"weights": {**system.info.weights, file.name: file_digest(file)}})
     return system
 
 
-def make_metric(name: str) -> Metric:
-    """Create a metric (nothing is loaded yet).
+def make_metric(text: str) -> Metric:
+    """Create a metric from its spec (nothing is loaded yet).
 
     Raises:
-        DubbenchError: unknown name, weights that are not here (with the command that brings all of them), or a plugin
-            that raises or does not keep the protocol.
+        DubbenchError: unknown name, options that do not fit, weights that are not here (with the command that brings
+            all of them), or a plugin that raises or does not keep the protocol.
     """
-    make = factory("metrics", name)
+    spec = parse_spec(text)
+    make = factory("metrics", spec.name)
     try:
-        with within(f"metric {name!r} cannot be created"):
-            metric = make()
+        metric = _created("metric", spec, make, spec.args)
     except DubbenchError as error:
-        raise DubbenchError(_all_weights(name) or str(error)) from error
-    except (Exception, SystemExit) as error:
-        raise DubbenchError(f"metric {name!r} cannot be created: {one_line(error)}") from error
+        raise DubbenchError(_all_weights(text) or str(error)) from error
     if not isinstance(metric, Metric):
         raise DubbenchError(
-            f"metric {name!r} ({origin('metrics', name)}) lacks one of info, columns, load, score, failed; "
+            f"metric {spec.name!r} ({origin('metrics', spec.name)}) lacks one of info, columns, load, score, failed; "
             "see dubbench.core.metric.Metric"
         )
+    changes: dict[str, Any] = {}
     stated = _stated_profiles(make)
     if stated is not None and metric.info.profiles != stated:
-        metric.info = metric.info.model_copy(update={"profiles": stated})
+        changes["profiles"] = stated
+    if file := in_file(spec.name):
+        changes["weights"] = {**metric.info.weights, file.name: file_digest(file)}
+    if changes:
+        metric.info = metric.info.model_copy(update=changes)
     return metric
+
+
+def _created(kind: str, spec: Spec, make: Any, args: Sequence[Any]) -> Any:
+    """The instance, or one line that says which option does not fit."""
+    what = f"{kind} {str(spec)!r} cannot be created"
+    options = options_of(make)
+    for key, value in spec.kwargs:
+        if options is not None and key not in options:
+            close = difflib.get_close_matches(key, options, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise DubbenchError(
+                f"{kind} {spec.name!r} has no option {key!r}; {hint}It has: {', '.join(options) or 'none'}"
+            )
+        if options is not None and options[key].annotation in _NUMBERS and isinstance(value, (str, Spec)):
+            raise DubbenchError(f"{kind} {spec.name!r}: {key} is {str(value)!r}; give a number")
+    try:
+        with within(what):
+            return make(*args, **dict(spec.kwargs))
+    except DubbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DubbenchError(f"{what}: {one_line(error)}") from error
+
+
+_NUMBERS = ("int", "float", int, float)
+"""Annotations of options that are numbers; as text where the module postpones annotations."""
+
+
+def options_of(make: Any) -> dict[str, inspect.Parameter] | None:
+    """The named options of a system's or metric's constructor; None where it takes any."""
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
 def _all_weights(name: str) -> str:
@@ -92,7 +132,7 @@ def profiles_of(name: str) -> frozenset[str]:
     Raises:
         DubbenchError: unknown name, or a plugin that cannot be imported (or, stating none on its class, created).
     """
-    make = factory("metrics", name)
+    make = factory("metrics", parse_spec(name).name)
     stated = _stated_profiles(make)
     if stated is None and isinstance(getattr(make, "info", None), MetricInfo):
         stated = make.info.profiles
@@ -171,7 +211,7 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
     Raises:
         DubbenchError: an unknown metric among ``chosen``, a profile without any, or two that give one column.
     """
-    made, broken = ({name: _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
+    made, broken = ({_key(name): _asked_for(name) for name in chosen}, []) if chosen else metrics_of(profile)
     if broken:
         _tell_of_weights(profile)
     check_columns(made)
@@ -184,6 +224,14 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
         for name, m in made.items()
     }
     return entries, broken
+
+
+def _key(text: str) -> str:
+    """What a metric is called in a run: its registered name, with the options that were given."""
+    spec = parse_spec(text)
+    if spec.label:
+        raise DubbenchError(f"metric {text!r}: a metric takes no label; its columns have names already")
+    return str(replace(spec, name=registered("metrics", spec.name)))
 
 
 def _asked_for(name: str) -> Metric:

@@ -23,11 +23,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-import dubbench
 from dubbench.core.metric import Column, MetricInfo
 from dubbench.core.system import SystemInfo
 from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.files import Journal, durable, write_text
+from dubbench.version import __version__
 
 SCHEMA = 1
 """Raised whenever an older dubbench could not read a run, or would read it wrongly."""
@@ -204,7 +204,7 @@ def read_manifest(run: Path) -> Manifest:
     if schema != SCHEMA:
         by = told.get("code", {}).get("dubbench", "?")
         raise DubbenchError(
-            f"{path}: schema {schema}, made by dubbench {by}; this dubbench {dubbench.__version__} reads schema "
+            f"{path}: schema {schema}, made by dubbench {by}; this dubbench {__version__} reads schema "
             f"{SCHEMA}: use the one that made it, or run again into a new folder"
         )
     try:

@@ -10,14 +10,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
-import dubbench
 from dubbench.errors import DubbenchError
 
 
 def code() -> dict[str, str]:
     """Version of dubbench and, in a git checkout, its commit and whether files were changed (``dirty``)."""
-    found = {"dubbench": dubbench.__version__, "python": platform.python_version()}
-    folder = Path(dubbench.__file__).resolve().parent
+    found = {"dubbench": __version__, "python": platform.python_version()}
+    folder = Path(__file__).resolve().parents[1]
     if (folder.parent / ".git").exists():
         commit = _git(folder, "rev-parse", "HEAD")
         if commit:

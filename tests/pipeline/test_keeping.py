@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from commands import Command
 
-from dubbench.cli import jobs
-from dubbench.cli.jobs import join, rescore, run_cell, run_suite
+from dubbench.api import run_to_board
+from dubbench.api.run_to_board import join, rescore, run_cell, run_suite
 from dubbench.core import plugins
 from dubbench.core.clip import Clip
 from dubbench.core.spec import parse_spec
 from dubbench.datasets.base import DatasetInfo, Problem, Vetted
+from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards import board
+from dubbench.pipeline import rescore as rescoring
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.score_step import OTHER_RECIPE
 from dubbench.pipeline.store import Run, journal, read_manifest, read_run
@@ -92,7 +94,7 @@ def test_scoring_anew_keeps_the_other_columns(run: Path) -> None:
 
 def test_columns_of_a_recipe_that_is_not_here_stay_as_they_are(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [line for line in table(run).splitlines() if "duration" in line]
-    monkeypatch.setattr(jobs, "_signature_here", lambda name: "duration/of-tomorrow|v9|00000000")
+    monkeypatch.setattr(rescoring, "_signature_here", lambda name: "duration/of-tomorrow|v9|00000000")
     rescore([run], "", ("pitch",), None, MACHINE)
     assert set(before) <= set(table(run).splitlines())
     path = journal(run).path
@@ -188,9 +190,7 @@ def test_a_list_is_known_by_its_ids_not_by_its_place(tones: Path, tmp_path: Path
     for folder, text in (("x", "c0\nc3\n"), ("y", "# mine\nc3.mp4\nc0|0\n"), ("z", "c0\nc2\n")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "few.txt").write_text(text)
-        names.add(
-            select(Vetted(jobs.open_dataset("folder", {"folder": tones})), str(tmp_path / folder / "few.txt")).name
-        )
+        names.add(select(Vetted(open_dataset("folder", {"folder": tones})), str(tmp_path / folder / "few.txt")).name)
     assert len(names) == 2
     assert all(name.startswith("list:few@") for name in names)
 
@@ -199,7 +199,7 @@ def test_a_suite_goes_on_without_the_cells_that_fail(
     tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = (("grid", "1.0"), ("folder", "9.0"), ("folder", "1.0"), ("folder", "2.0"))
-    monkeypatch.setitem(jobs.SUITES, "some", cells)
+    monkeypatch.setitem(run_to_board.SUITES, "some", cells)
     roots = {"folder": tones, "grid": tmp_path / "nowhere"}
     outcome = run_suite("some", CELL, roots, SPECS, tmp_path / "suite", MACHINE)
     assert outcome.failed == 0
@@ -210,7 +210,7 @@ def test_a_suite_goes_on_without_the_cells_that_fail(
     text = (tmp_path / "suite/board/table.md").read_text()
     assert text.count("**Missing:**") == 2
     with pytest.raises(DubbenchError, match=r"no cell can be run; grid 1\.0"):
-        monkeypatch.setitem(jobs.SUITES, "none", cells[:2])
+        monkeypatch.setitem(run_to_board.SUITES, "none", cells[:2])
         run_suite("none", CELL, roots, SPECS, tmp_path / "none", MACHINE)
     assert not (tmp_path / "none").exists()
 
@@ -279,7 +279,7 @@ def test_the_board_is_written_while_the_run_is_held(
 
     monkeypatch.setattr(board, "write_board", writing)
     run_cell(CELL, {"folder": tones}, SPECS, run, MACHINE)
-    monkeypatch.setitem(jobs.SUITES, "some", (("folder", "1.0"),))
+    monkeypatch.setitem(run_to_board.SUITES, "some", (("folder", "1.0"),))
     suite = tmp_path / "suite"
     run_suite("some", CELL, {"folder": tones}, SPECS, suite, MACHINE)
     rescore([run, run], "", (), None, MACHINE)

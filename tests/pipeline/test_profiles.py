@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dubbench.cli import jobs
+from dubbench.api import run_to_board
 from dubbench.cli.listing import list_metrics
 from dubbench.core import plugins
 from dubbench.core.metric import Column, Mean, MetricBase, MetricInfo, Stats, Unscored
@@ -129,8 +129,8 @@ def test_metrics_are_looked_up_before_a_data_set_is_made(monkeypatch: pytest.Mon
     monkeypatch.setattr(plan, "open_dataset", lambda *_: pytest.fail("the data set was opened"))
     cell, resources = plan.Cell("toon", metrics=("nosuch",)), plan.Resources()
     for verb in (
-        lambda: jobs.run_cell(cell, {}, [], tmp_path / "run", resources),
-        lambda: jobs.validate(cell, {}, tmp_path / "run", tmp_path / "page.md", resources),
+        lambda: run_to_board.run_cell(cell, {}, [], tmp_path / "run", resources),
+        lambda: run_to_board.validate(cell, {}, tmp_path / "run", tmp_path / "page.md", resources),
     ):
         with pytest.raises(DubbenchError, match="no metric named 'nosuch'"):
             verb()

@@ -1,4 +1,4 @@
-"""The verbs' work: cells and suites from data to board."""
+"""Cells and suites, from a plan to a board."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from dubbench.pipeline.store import (
     write_manifest,
 )
 from dubbench.runtime.device import resolve_device
+from dubbench.runtime.digests import digest
 from dubbench.runtime.files import held
 
 Result = tuple[Manifest, list[DubRow], list[ScoreRow]]
@@ -235,3 +236,23 @@ def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, resource
     loaded = read_run(out)
     validity_page(loaded, page)
     return sum(1 for cell_ in matrix(loaded) if cell_.verdict == "fails")
+
+
+def with_truth(specs: Sequence[Spec]) -> list[Spec]:
+    """The systems, with the ground truth first unless it is among them."""
+    return list(specs) if any(s.name == "ground_truth" for s in specs) else [parse_spec("ground_truth"), *specs]
+
+
+def default_folder(cell: Cell, roots: dict[str, Path]) -> Path:
+    """Where a run lies unless told otherwise: ``runs/`` and a name made of what is run."""
+    limit = f"-{cell.limit}" if cell.limit else ""
+    name = f"{data_name(cell.dataset, roots)}-{Path(cell.split).stem}{limit}-{cell.setting}-{cell.profile}"
+    return Path("runs") / slug(name)
+
+
+def data_name(dataset: str, roots: dict[str, Path]) -> str:
+    """The data set's name; for ``folder``, which says nothing of its clips, with the folder's name and place."""
+    if dataset != "folder" or dataset not in roots:
+        return dataset
+    place = roots[dataset].resolve()
+    return f"{dataset}-{place.name}-{digest(str(place))[:6]}"
