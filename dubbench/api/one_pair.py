@@ -51,7 +51,7 @@ def evaluate(
     >>> t = np.arange(16000) / 16000
     >>> voice = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 20)) * 0.1
     >>> {name: round(value, 3) for name, value in evaluate("pitch", voice, truth=voice, rate=16000).items()}
-    {'GPE': 0.0, 'VDE': 0.0, 'FFE': 0.0}
+    {'GPE': 0.0, 'VDE': 0.0, 'FFE': 0.0, 'GPE-pooled': 0.0, 'VDE-pooled': 0.0, 'FFE-pooled': 0.0}
     """
     made = make_metric(metric)
     made.load(device)

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from dubbench.errors import DubbenchError
+from dubbench.version import __version__
 
 
 def code() -> dict[str, str]:
