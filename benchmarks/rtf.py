@@ -28,7 +28,8 @@ from dubbench.runtime.provenance import hardware
 from dubbench.systems.diflowdubber.batch import DubItem, collate_dub
 from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codecs import open_codec
-from dubbench.systems.diflowdubber.config import Config, configuration
+from dubbench.systems.diflowdubber.config import Config
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.stage2 import Stage2
 
 NFES = (1, 2, 4, 8, 10, 16, 32, 64, 128)

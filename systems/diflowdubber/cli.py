@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from dubbench.datasets.roots import roots_of
-from dubbench.errors import DubbenchError
+
+from .cli_options import (
+    CodecOption,
+    DatasetOption,
+    FaceOption,
+    FeaturesOption,
+    HoldOutOption,
+    LimitOption,
+    LipsOption,
+    RootOption,
+    RunOption,
+    SaveOption,
+    SecondsOption,
+    SeedOption,
+    SpeechOption,
+    SplitOption,
+    TextGridOption,
+    TimeoutOption,
+    VisualOption,
+    WorkersOption,
+)
+from .train_cli import dub, settings, tts
 
 train_app = typer.Typer(
-    help="Train DiFlowDubber (features, tts, dub, release) or the sync expert (sync).", no_args_is_help=True
+    help="Train DiFlowDubber (features, tts, dub, release; settings lists all choices) or the sync expert (sync).",
+    no_args_is_help=True,
 )
+for verb in (tts, dub, settings):
+    train_app.command()(verb)
 codec_app = typer.Typer(help="Codecs: fit one on a corpus, try one.", no_args_is_help=True)
-
-DatasetOption = Annotated[
-    list[str] | None, typer.Option("--dataset", help="Data set to make features of; repeat. See: dubbench data list")
-]
-RootOption = Annotated[
-    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR where there are several.")
-]
-SplitOption = Annotated[str, typer.Option(help="train, all, another split, random:SHARE:SEED, or a file of clip ids.")]
-SpeechOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="LibriTTS, or any folder of wavs with texts (stage 1 alone).")
-]
-CodecOption = Annotated[
-    str, typer.Option(help="A file of 'codec fit'; world: the shipped one; facodec: the paper's, see 'assets list'.")
-]
-VisualOption = Annotated[str, typer.Option(help="landmarks, none (speech alone), or npy with --lips and --face.")]
-LipsOption = Annotated[Path | None, typer.Option(metavar="DIR", help="npy: the field's lip features, 512 a frame.")]
-FaceOption = Annotated[Path | None, typer.Option(metavar="DIR", help="npy: the field's face features, 256 a frame.")]
-TextGridOption = Annotated[
-    Path | None, typer.Option("--textgrids", metavar="DIR", help="MFA's TextGrids; else pocketsphinx aligns.")
-]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many clips, spread over the split.")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which one clip counts as hung.")]
-HoldOutOption = Annotated[int, typer.Option(min=0, help="Clips of each data set kept for validation; at most a tenth.")]
 
 
 @train_app.command()
@@ -71,121 +70,6 @@ def features(
         sources = sources_of(data, split, limit, textgrids, lips, face)
     problems = make_features(name, split, sources, out, codec, visual, workers, timeout)
     raise typer.Exit(3 if problems else 0)
-
-
-def _train(stage: Literal["tts", "dub"], options: dict[str, Any]) -> None:
-    from dubbench.systems.diflowdubber.config import configuration
-    from dubbench.systems.diflowdubber.training.jobs import features_of
-    from dubbench.systems.diflowdubber.training.loop import Settings
-    from dubbench.systems.diflowdubber.training.run import Job, Machine, estimate, train
-
-    o = options
-    config = configuration(o["config"], o.get("ablation", ""))
-    if o.get("pretraining") is False:
-        if o["teacher"] is not None:
-            raise DubbenchError("--no-pretraining trains without a stage 1; leave --teacher out")
-        config = replace(config, distill=False)
-    caches = list(o["features"] or [])
-    for name in o["dataset"] or []:
-        roots = roots_of(o["root"], *dict.fromkeys(o["dataset"]))
-        caches.append(features_of(name, roots, o["split"], o["codec"], o["workers"]))
-    if not caches:
-        raise DubbenchError("give --features FILE (from: dubbench train features), or --dataset NAME")
-    job = Job(stage, config, caches, o["out"], o["hold_out"], o.get("teacher"), o["codec"], o["init"])
-    names = ("seed", "steps", "save_every", "validate_every", "average", "seconds")
-    settings = Settings(**{name: o[name] for name in names})
-    machine = Machine(o["device"], o["engine"], o["precision"])
-    if o["estimate"]:
-        found = estimate(job, settings, machine)
-        typer.echo(
-            f"{found['parameters']:,.0f} parameters, {found['clips']:,.0f} clips, {found['steps']:,.0f} steps: "
-            f"{found['steps_per_second']:.3g} steps/s, {found['hours']:.3g} hours, {found['memory_gib']:.2f} GiB"
-        )
-        return
-    done = train(job, settings, machine)
-    typer.echo(f"checkpoint: {done.checkpoint}")
-    if not done.ended:
-        typer.echo("the time is over; the same command goes on from here", err=True)
-        raise typer.Exit(4)
-
-
-ConfigOption = Annotated[str, typer.Option(help="paper, small or tiny.")]
-FeaturesOption = Annotated[
-    list[Path] | None, typer.Option("--features", metavar="FILE", help="From 'train features'; repeat.")
-]
-InitOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Begin with the weights of this run or checkpoint of the same stage.")
-]
-RunOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folder; given again, it goes on.")]
-EstimateOption = Annotated[bool, typer.Option("--estimate", help="Time a few steps, say how long it takes, and end.")]
-SeedOption = Annotated[int, typer.Option(help="Of weights, order and noise.")]
-StepsOption = Annotated[int, typer.Option(min=0, help="Instead of the configuration's; 0: those.")]
-SaveOption = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
-ValidateOption = Annotated[int, typer.Option(min=1, help="Steps between validations.")]
-AverageOption = Annotated[float, typer.Option(min=0, max=1, help="Decay of the average of the weights; 0: none.")]
-SecondsOption = Annotated[float, typer.Option(min=0, help="Stop, with a checkpoint, after that time; 0: at the end.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-EngineOption = Annotated[str, typer.Option(help="fabric, plain (torch alone), or auto: Fabric where it is installed.")]
-PrecisionOption = Annotated[str, typer.Option(help="float32, bf16, or auto: bf16 on a GPU.")]
-
-
-@train_app.command()
-def tts(
-    out: RunOption,
-    config: ConfigOption = "small",
-    features: FeaturesOption = None,
-    dataset: DatasetOption = None,
-    root: RootOption = None,
-    split: SplitOption = "train",
-    codec: CodecOption = "world",
-    init: InitOption = None,
-    hold_out: HoldOutOption = 50,
-    seed: SeedOption = 0,
-    steps: StepsOption = 0,
-    save_every: SaveOption = 500,
-    validate_every: ValidateOption = 500,
-    average: AverageOption = 0.999,
-    seconds: SecondsOption = 0.0,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = "auto",
-    workers: WorkersOption = 0,
-    estimate: EstimateOption = False,
-) -> None:
-    """Stage 1: text to speech. Exit 4 if --seconds ran out."""
-    _train("tts", locals())
-
-
-@train_app.command("dub")
-def dub_stage(
-    out: RunOption,
-    teacher: Annotated[Path | None, typer.Option(metavar="DIR", help="Run or checkpoint of stage 1.")] = None,
-    pretraining: Annotated[
-        bool, typer.Option("--pretraining/--no-pretraining", help="Without: no stage 1, no distillation (Table 3).")
-    ] = True,
-    ablation: Annotated[str, typer.Option(help="A row of Table 3: no-align, no-vt, no-st, no-distill …")] = "",
-    config: ConfigOption = "small",
-    features: FeaturesOption = None,
-    dataset: DatasetOption = None,
-    root: RootOption = None,
-    split: SplitOption = "train",
-    codec: CodecOption = "world",
-    init: InitOption = None,
-    hold_out: HoldOutOption = 50,
-    seed: SeedOption = 0,
-    steps: StepsOption = 0,
-    save_every: SaveOption = 500,
-    validate_every: ValidateOption = 500,
-    average: AverageOption = 0.999,
-    seconds: SecondsOption = 0.0,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = "auto",
-    workers: WorkersOption = 0,
-    estimate: EstimateOption = False,
-) -> None:
-    """Stage 2: dubbing. Exit 4 if --seconds ran out."""
-    _train("dub", locals())
 
 
 @train_app.command()

@@ -1,11 +1,11 @@
-"""Every number of DiFlowDubber as data: `paper`, `small` and `tiny`.
+"""Every number of DiFlowDubber as data: `paper`, `small` and `tiny` (`presets` and `settings` change them).
 
 Plain frozen dataclasses, so that a training machine needs torch, numpy and safetensors alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from dubbench.errors import DubbenchError
@@ -30,7 +30,8 @@ class Weights:
 class Training:
     """How one stage is optimised (B.3): AdamW, linear warm-up over a share of all steps.
 
-    Exactly one of ``steps`` and ``epochs`` is above zero. ``batch`` is over all GPUs.
+    Exactly one of ``steps`` and ``epochs`` is above zero. ``batch`` is over all GPUs together, or that of each one with
+    ``per_gpu`` (the paper's "4 GPUs with a batch size of 16" may be read both ways).
     """
 
     learning_rate: float
@@ -39,6 +40,13 @@ class Training:
     batch: int
     steps: int = 0
     epochs: int = 0
+    per_gpu: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.epochs > 0):
+            raise DubbenchError(f"training has {self.steps} steps and {self.epochs} epochs; give one of them")
+        if self.batch < 1 or self.learning_rate <= 0 or not 0 <= self.warmup <= 1:
+            raise DubbenchError("training needs a batch of at least 1, a learning rate above 0, a warm-up of 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,8 @@ class Config:
         flow_positions: equation 1 over ``all`` positions or the ``masked`` ones.
         revise: whether the sampler may change a token that it has already drawn.
         freeze_head: freeze projection and content head when a teacher is given.
-        use_vt_loss, use_st_loss, distill, ctc, fuse_prosody, fapro: the rows of Table 3. Its remaining row, no
-            pre-training, is a stage 2 trained without `Stage2.initialise`.
+        pretraining: whether stage 2 starts from a stage 1 (`Stage2.initialise`). Without, nothing can be distilled.
+        use_vt_loss, use_st_loss, distill, ctc, fuse_prosody, fapro: what the other rows of Table 3 switch off.
         weights: of the losses.
         tts, dub: how the stages are trained.
     """
@@ -127,6 +135,7 @@ class Config:
     revise: bool = False
     freeze_head: bool = True
 
+    pretraining: bool = True
     use_vt_loss: bool = True
     use_st_loss: bool = True
     distill: bool = True
@@ -152,6 +161,8 @@ class Config:
             wrong.append("flow_positions must be all or masked")
         if self.tau <= 0:
             wrong.append("tau must be above 0")
+        if self.distill and not self.pretraining:
+            wrong.append("distill needs pretraining: without a stage 1 nothing can be distilled; set distill to false")
         if wrong:
             raise DubbenchError(f"configuration {self.name}: {'; '.join(wrong)}")
 
@@ -258,33 +269,3 @@ TINY = Config(
     tts=Training(learning_rate=2e-3, warmup=0.05, weight_decay=0.01, batch=4, steps=200),
     dub=Training(learning_rate=2e-3, warmup=0.05, weight_decay=0.01, batch=4, steps=200),
 )
-
-CONFIGS = {config.name: config for config in (PAPER, SMALL, TINY)}
-
-# The rows of Table 3 (row 2, no pre-training, is a matter of training).
-ABLATIONS: dict[str, dict[str, bool]] = {
-    "no-align": {"use_vt_loss": False, "use_st_loss": False},
-    "no-vt": {"use_vt_loss": False},
-    "no-st": {"use_st_loss": False},
-    "no-distill": {"distill": False},
-    "no-ctc": {"ctc": False},
-    "no-fuse": {"fuse_prosody": False},
-    "no-fapro": {"fapro": False},
-}
-
-
-def configuration(name: str, ablation: str = "", **settings: Any) -> Config:
-    """The configuration ``name``, under a row of Table 3 and with single ``settings`` changed.
-
-    Raises:
-        DubbenchError: an unknown configuration, ablation or setting.
-    """
-    if name not in CONFIGS:
-        raise DubbenchError(f"no configuration {name!r}; there are: {', '.join(CONFIGS)}")
-    if ablation and ablation not in ABLATIONS:
-        raise DubbenchError(f"no ablation {ablation!r}; there are: {', '.join(ABLATIONS)}")
-    changes = {**ABLATIONS.get(ablation, {}), **settings}
-    unknown = sorted(set(changes) - {f.name for f in fields(Config)})
-    if unknown:
-        raise DubbenchError(f"no settings {', '.join(unknown)}; there are: {', '.join(f.name for f in fields(Config))}")
-    return replace(CONFIGS[name], **changes)

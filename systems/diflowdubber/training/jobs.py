@@ -14,8 +14,8 @@ from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.codec.world import WorldCodec
 from dubbench.systems.diflowdubber.codecs import open_codec
-from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.making import Recipe, Source, dataset_sources, make_cache
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.training.features import hold_out
 
 __all__ = ["features_of", "fit_codec", "make_features", "open_dataset", "recordings", "sources_of"]

@@ -27,6 +27,10 @@ class Launcher(Protocol):
 
     def backward(self, loss: Tensor) -> None: ...
 
+    def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """Gradients of a backward within stay in their process, to be summed with the next one's."""
+        ...
+
     def barrier(self) -> None: ...
 
 
@@ -49,6 +53,9 @@ class Plain:
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        return module.no_sync() if self.world > 1 else nullcontext()
 
     def barrier(self) -> None:
         if self.world > 1:
@@ -92,6 +99,9 @@ class WithFabric:
 
     def backward(self, loss: Tensor) -> None:
         self.fabric.backward(loss)
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        return self.fabric.no_backward_sync(module) if self.world > 1 else nullcontext()  # type: ignore[arg-type]
 
     def barrier(self) -> None:
         self.fabric.barrier()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from dubbench.errors import DubbenchError
@@ -19,44 +20,12 @@ from dubbench.runtime.progress import progress
 from dubbench.training import checkpoint
 
 from .data import Corpus, Order, step_generator
+from .going_on import Interrupts, continued, out_of_memory, plain
 from .launch import Launcher
 from .log import Log
 from .objective import Batch, Given, Objective, judge
-from .optimise import Average, Decay, learning_rate, optimiser
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train, beside what the configuration says.
-
-    Attributes:
-        seed: of weights, order, references and noise.
-        clip: largest norm of the gradient.
-        average: decay of the weights' average; 0 for none.
-        decay: of the learning rate after the warm-up.
-        steps: instead of the configuration's; 0 for those.
-        save_every, validate_every: steps.
-        keep: how many of the last checkpoints stay, beside the best.
-        log_every: steps a line.
-        seconds: stop, in order, after that time; the same command goes on. 0 for no limit.
-    """
-
-    seed: int = 0
-    clip: float = 1.0
-    average: float = 0.999
-    decay: Decay = "cosine"
-    steps: int = 0
-    save_every: int = 500
-    validate_every: int = 500
-    keep: int = 2
-    log_every: int = 1
-    seconds: float = 0.0
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What changes the losses."""
-        return {name: getattr(self, name) for name in ("seed", "clip", "average", "decay", "steps")}
-
+from .optimise import Average, learning_rate, optimiser
+from .options import Settings
 
 Sample = Callable[[Objective, int], None]
 
@@ -86,7 +55,9 @@ class Trainer:
         self.objective, self.corpus, self.validation = objective, corpus, validation
         self.launcher, self.settings, self.run = launcher, settings, Path(run)
         training = objective.training_settings
-        self.order = Order(corpus.lengths, training.batch, settings.seed)
+        batch = training.batch * (launcher.world if training.per_gpu else 1)
+        self.order = Order(corpus.lengths, batch, settings.seed)
+        self.parts = settings.accumulate
         self.total = settings.steps or training.steps or training.epochs * self.order.per_epoch
         self.meta = {
             **meta,
@@ -94,8 +65,8 @@ class Trainer:
             "config": objective.config.to_dict(),
             "training": {**settings.identity, "total": self.total, "world": launcher.world},
         }
-        if min(training.batch, len(corpus)) % launcher.world:
-            raise DubbenchError(f"a batch of {training.batch} cannot be shared by {launcher.world} processes")
+        if min(batch, len(corpus)) % launcher.world:
+            raise DubbenchError(f"a batch of {min(batch, len(corpus))} cannot be shared by {launcher.world} processes")
         torch.manual_seed(settings.seed)
         self.module = launcher.setup(objective)
         objective.teacher_to(launcher.device)
@@ -105,10 +76,10 @@ class Trainer:
         self.best: dict[str, float] | None = None
 
     def resume(self) -> None:
-        """Go on from the last checkpoint of the run, if there is one.
+        """Go on from the last checkpoint of the run, if there is one; with another number of steps, to that end.
 
         Raises:
-            DubbenchError: it was written under other settings, or is damaged.
+            DubbenchError: it was written under other settings, has more steps already, or is damaged.
         """
         found = checkpoint.steps_of(self.run)
         if not found:
@@ -116,10 +87,7 @@ class Trainer:
         for cut_off in (self.run / "checkpoints").glob(".step-*"):  # by a kill
             shutil.rmtree(cut_off, ignore_errors=True)
         meta = checkpoint.read_meta(found[-1])
-        differ = [name for name, value in self.meta.items() if meta.get(name) != _plain(value)]
-        if differ:
-            detail = ", ".join(f"{name}{_difference(meta.get(name), _plain(self.meta[name]))}" for name in differ)
-            raise DubbenchError(f"{self.run} was begun with another {detail}; give a new folder with --out")
+        self.meta = continued(self.run, meta, self.meta)
         where = str(found[-1])
         checkpoint.load_state(self.objective.model, checkpoint.read(found[-1], "model"), where)
         checkpoint.unpack_optimiser(self.optimiser, checkpoint.read(found[-1], "optimiser"))
@@ -130,8 +98,11 @@ class Trainer:
         if is_best and checkpoint.best_of(self.run) != found[-1]:  # killed before it was noted
             checkpoint.mark_best(found[-1])
 
-    def fit(self, sample: Sample | None = None) -> bool:
-        """Train to the end; False if it stopped before, for time.
+    def fit(self, sample: Sample | None = None) -> str:
+        """Train to the end, or until SIGINT, SIGTERM or the time given end it after a step, with a checkpoint.
+
+        Returns:
+            What ended it: ``""`` for the end of the training, ``SIGINT``, ``SIGTERM`` or ``time``.
 
         Args:
             sample: called after every validation, on the first process.
@@ -142,14 +113,14 @@ class Trainer:
         first = self.launcher.rank == 0
         log = Log(self.run, self.step) if first else None
         start = time.monotonic()
-        ended = True
+        stopped = ""
         self.module.train()
         left = self.total - self.step
         what = f"{self.objective.stage} from step {self.step}" if self.step else self.objective.stage
         try:
-            with _shown(what, left, first) as advance, self._batches() as batches:
-                for batch in batches:
-                    values = self.take(batch)
+            with Interrupts() as asked, _shown(what, left, first) as advance, self._batches() as batches:
+                for parts in batches:
+                    values = self.take(parts)
                     if log is not None and self.step % self.settings.log_every == 0:
                         log.write(self.step, "train", values)
                     advance()
@@ -157,51 +128,88 @@ class Trainer:
                     better = False
                     if len(self.validation) and (last or self.step % self.settings.validate_every == 0):
                         better = self._agree(first and self._validate(log, sample))
-                    late = self.settings.seconds > 0 and self._agree(time.monotonic() - start > self.settings.seconds)
-                    if last or better or late or self.step % self.settings.save_every == 0:
+                    late = 0 < self.settings.seconds < time.monotonic() - start
+                    stop = self._agree(late or bool(asked.name))
+                    if last or better or stop or self.step % self.settings.save_every == 0:
                         self.save(better)
-                    if late and not last:
-                        ended = False
+                    if stop and not last:
+                        stopped = asked.name or "time"
                         break
         finally:
             if log is not None:
                 log.close()
-        return ended
+        return stopped
 
-    def take(self, batch: Batch) -> dict[str, float]:
-        """One step; its losses, gradient norm and learning rate.
+    def take(self, parts: Sequence[Batch]) -> dict[str, float]:
+        """One step on a batch in parts; its losses, gradient norm and learning rate.
+
+        Where memory does not suffice, the batch is computed in twice as many parts from now on.
 
         Raises:
-            DubbenchError: the loss or the gradient is not a number.
+            DubbenchError: the loss or the gradient is not a number, or there is no memory for a single clip.
         """
         self.step += 1
+        while True:
+            try:
+                return self._take(parts)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                clips = max(len(part.phonemes) for part in parts)
+                if self.launcher.world > 1 or clips == 1:
+                    raise DubbenchError(
+                        f"out of memory at step {self.step} with {clips} clips at once; {self._kept()}. Give more "
+                        "--accumulate, or a smaller model"
+                    ) from None
+            self.optimiser.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+            if len(parts) >= self.parts:
+                self.parts = 2 * len(parts)
+            print(
+                f"out of memory at step {self.step}: each batch is now computed in {self.parts} parts", file=sys.stderr
+            )
+            parts = self.batch(self.step - 1)
+
+    def _take(self, parts: Sequence[Batch]) -> dict[str, float]:
         rate = learning_rate(self.step, self.total, self.objective.training_settings, self.settings.decay)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         # A step's randomness depends on its number alone: this is all the state that resuming needs.
         torch.manual_seed(_seed(self.settings.seed, self.step, self.launcher.rank))
-        noise = self.objective.noise(batch)
+        noises = [self.objective.noise(part) for part in parts]
         self.optimiser.zero_grad(set_to_none=True)
-        losses = self.module(Given(batch.to(self.launcher.device), noise))
-        self.launcher.backward(losses["total"])
+        clips = sum(len(part.phonemes) for part in parts)
+        sums: dict[str, torch.Tensor] = {}
+        for place, (part, noise) in enumerate(zip(parts, noises, strict=True), 1):
+            share = len(part.phonemes) / clips
+            with self.launcher.apart(self.module) if place < len(parts) else nullcontext():
+                found = self.module(Given(part.to(self.launcher.device), noise))
+                self.launcher.backward(found["total"] * share if share < 1 else found["total"])
+            for name, loss in found.items():
+                mine = loss.detach() * share if share < 1 else loss.detach()
+                sums[name] = sums[name] + mine if name in sums else mine
+        losses = sums
         norm = torch.nn.utils.clip_grad_norm_(self.objective.model.parameters(), self.settings.clip)
         numbers = torch.stack([*losses.values(), norm]).tolist()  # one wait for the GPU
         values = dict(zip([*losses, "norm", "rate"], [*numbers, rate], strict=True))
         if not all(math.isfinite(value) for value in values.values()):
             strange = ", ".join(f"{name} {value}" for name, value in values.items() if not math.isfinite(value))
-            found = checkpoint.steps_of(self.run)
-            kept = f"the last good checkpoint is {found[-1]}" if found else "there was no checkpoint yet"
-            raise DubbenchError(f"training stopped at step {self.step}: {strange}; {kept}. Try a lower learning rate")
+            told = f"training stopped at step {self.step}: {strange}; {self._kept()}. Try a lower learning rate"
+            raise DubbenchError(told)
         self.optimiser.step()
         self.average.update(self.objective.model, self.step)
         return values
 
+    def _kept(self) -> str:
+        found = checkpoint.steps_of(self.run)
+        return f"the last good checkpoint is {found[-1]}" if found else "there was no checkpoint yet"
+
     @contextmanager
-    def _batches(self) -> Iterator[Iterator[Batch]]:
+    def _batches(self) -> Iterator[Iterator[list[Batch]]]:
         """Batches from the next step on, made one ahead."""
         with ThreadPoolExecutor(1) as pool:
 
-            def stream() -> Iterator[Batch]:
+            def stream() -> Iterator[list[Batch]]:
                 coming = pool.submit(self.batch, self.step) if self.step < self.total else None
                 for step in range(self.step, self.total):
                     assert coming is not None
@@ -211,11 +219,12 @@ class Trainer:
 
             yield stream()
 
-    def batch(self, step: int) -> Batch:
-        """This process's share of the batch of ``step``, counted from 0."""
+    def batch(self, step: int) -> list[Batch]:
+        """This process's share of the batch of ``step``, counted from 0, in its parts."""
         places = self.order.step(step)[self.launcher.rank :: self.launcher.world]
         rng = step_generator(self.settings.seed, step, self.launcher.rank)
-        return self.objective.batch(self.corpus, [int(p) for p in places], rng)
+        split = np.array_split(places, min(self.parts, len(places)))
+        return [self.objective.batch(self.corpus, [int(p) for p in some], rng) for some in split]
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -253,7 +262,7 @@ class Trainer:
                 "optimiser": checkpoint.pack_optimiser(self.optimiser),
                 **({"ema": self.average.weights} if self.settings.average else {}),
             }
-            checkpoint.write(folder, groups, {**_plain(self.meta), "step": self.step, "best": self.best})
+            checkpoint.write(folder, groups, {**plain(self.meta), "step": self.step, "best": self.best})
             if better:
                 checkpoint.mark_best(folder)
             kept = checkpoint.best_of(self.run)
@@ -285,21 +294,4 @@ def _shown(what: str, total: int, first: bool) -> Iterator[Callable[[], None]]:
 
 
 def _seed(*parts: int) -> int:
-    import numpy as np
-
     return int(np.random.SeedSequence(list(parts)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _plain(value: Any) -> Any:
-    """As JSON would give it back."""
-    import json
-
-    return json.loads(json.dumps(value))
-
-
-def _difference(old: Any, new: Any) -> str:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(set(old) | set(new)):
-            if old.get(key) != new.get(key):
-                return f" ({key}: {old.get(key)!r}, now {new.get(key)!r})"
-    return f" ({old!r}, now {new!r})"

@@ -167,14 +167,20 @@ def read_teacher(path: Path | None, config: Config, codec: str = "") -> tuple[St
         codec: digest of the codec whose tokens stage 2 learns; any for an empty one.
 
     Raises:
-        DubbenchError: there is none, one is needed and not given, or it speaks the tokens of another codec.
+        DubbenchError: there is none, one is needed and not given or the reverse, or it speaks another codec's tokens.
     """
     if path is None:
-        if config.distill:
+        if config.pretraining:
             raise DubbenchError(
-                "stage 2 distils from a pre-trained stage 1: give it with --teacher, or use --ablation no-distill"
+                "stage 2 starts from a pre-trained stage 1: give it with --teacher; to train without one (Table 3, row "
+                "2) say --preset no-pretraining"
             )
         return None, None
+    if not config.pretraining:
+        raise DubbenchError(
+            "no-pretraining trains without a stage 1: leave --teacher out; to start from it and only not distil it say "
+            "--preset no-distill"
+        )
     folder = checkpoint.find(path)
     model, meta = load_model(folder, "tts")
     _same_codec(folder, meta, codec)

@@ -18,8 +18,9 @@ from dubbench.training.features import Cache, hold_out
 from ..config import Config
 from .data import Corpus
 from .launch import Engine, launcher
-from .loop import Settings, Trainer
+from .loop import Trainer
 from .objective import Objective, Stage, read_init, read_teacher, with_widths
+from .options import Settings
 
 Precision = Literal["auto", "float32", "bf16"]
 PRECISIONS = get_args(Precision)
@@ -73,11 +74,31 @@ class Outcome:
 
     Attributes:
         checkpoint: the best one, else the last.
-        ended: False if the time given ran out first.
+        step: the last step that is done, whose checkpoint is there too.
+        stopped: what ended it before its last step: ``time``, ``SIGINT`` or ``SIGTERM``; empty if nothing did.
     """
 
     checkpoint: Path
-    ended: bool
+    step: int
+    stopped: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are done."""
+        return not self.stopped
+
+    @property
+    def status(self) -> int:
+        """For the process: 0, 4 for the time, 130 and 143 for the signals."""
+        return {"": 0, "time": 4, "SIGINT": 130, "SIGTERM": 143}[self.stopped]
+
+    @property
+    def told(self) -> str:
+        """What became of it, one line."""
+        if not self.stopped:
+            return f"checkpoint: {self.checkpoint}"
+        why = "the time is over" if self.stopped == "time" else f"ended by {self.stopped}"
+        return f"{why}; step {self.step} is done and saved, the same command goes on from there"
 
 
 def train(job: Job, settings: Settings, machine: Machine) -> Outcome:
@@ -90,10 +111,8 @@ def train(job: Job, settings: Settings, machine: Machine) -> Outcome:
     trainer.resume()
     if trainer.step == 0:
         trainer.run.mkdir(parents=True, exist_ok=True)
-    ended = True
-    if trainer.step < trainer.total:
-        ended = trainer.fit(_sampler(job, trainer))
-    return Outcome(checkpoint.find(job.run), ended)
+    stopped = trainer.fit(_sampler(job, trainer)) if trainer.step < trainer.total else ""
+    return Outcome(checkpoint.find(job.run), trainer.step, stopped)
 
 
 def estimate(job: Job, settings: Settings, machine: Machine, steps: int = 10) -> dict[str, float]:

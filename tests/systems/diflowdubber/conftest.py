@@ -5,7 +5,8 @@ import torch
 from synthetic_cache import write_cache
 from torch import nn
 
-from dubbench.systems.diflowdubber.config import Config, configuration
+from dubbench.systems.diflowdubber.config import Config
+from dubbench.systems.diflowdubber.presets import configuration
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def teacher(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of stage 1 on them; to be read only."""
     from training_runs import CPU
 
-    from dubbench.systems.diflowdubber.training.loop import Settings
+    from dubbench.systems.diflowdubber.training.options import Settings
     from dubbench.systems.diflowdubber.training.run import Job, train
 
     run = tmp_path_factory.mktemp("teacher") / "run"

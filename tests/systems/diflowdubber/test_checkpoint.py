@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.config import Config, configuration
+from dubbench.systems.diflowdubber.config import Config
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2
 from dubbench.training import checkpoint

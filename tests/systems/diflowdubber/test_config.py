@@ -12,7 +12,8 @@ from synthetic_items import dub_item, tts_item
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.alignment import spans
 from dubbench.systems.diflowdubber.batch import collate_dub, collate_tts
-from dubbench.systems.diflowdubber.config import ABLATIONS, CONFIGS, PAPER, SMALL, TINY, Config, configuration
+from dubbench.systems.diflowdubber.config import PAPER, SMALL, TINY, Config
+from dubbench.systems.diflowdubber.presets import CONFIGS, TABLE_3, configuration
 from dubbench.systems.diflowdubber.sizes import count_parameters
 
 
@@ -75,7 +76,7 @@ def test_settings_that_mean_nothing_are_refused(change, message):
 
 def test_ablations_change_one_thing():
     assert not configuration("paper", "no-ctc").ctc
-    for name, change in ABLATIONS.items():
+    for name, change in TABLE_3.items():
         assert configuration("tiny", name) == replace(TINY, **change)
 
 

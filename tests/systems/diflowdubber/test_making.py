@@ -13,8 +13,8 @@ from dubbench.core.clip import Clip
 from dubbench.errors import DubbenchError
 from dubbench.signal.media import write_wav
 from dubbench.systems.diflowdubber import making
-from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.making import Recipe, Source, dataset_sources, extract, make_cache
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.text import PHONES, phonemes
 from dubbench.systems.diflowdubber.timing import Hints
 

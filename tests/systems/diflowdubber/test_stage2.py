@@ -11,9 +11,9 @@ from synthetic_items import dub_batch, dub_item, tts_batch
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.alignment import alignment_matrix, contrastive_loss, regulate
 from dubbench.systems.diflowdubber.batch import collate_dub
-from dubbench.systems.diflowdubber.config import ABLATIONS
 from dubbench.systems.diflowdubber.flow.loss import FlowNoise
 from dubbench.systems.diflowdubber.layers.masking import length_mask
+from dubbench.systems.diflowdubber.presets import TABLE_3
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2, distillation
 
@@ -151,9 +151,9 @@ def test_distillation_without_a_teacher_is_an_error(tiny, awake):
             model.losses(dub_batch(tiny, (5, 10)), bad)
 
 
-@pytest.mark.parametrize("row", ABLATIONS)
+@pytest.mark.parametrize("row", TABLE_3)
 def test_ablations_of_table_3(tiny, awake, row):
-    config = replace(tiny, **ABLATIONS[row])
+    config = replace(tiny, **TABLE_3[row])
     teacher, model = teacher_and_student(config, awake)
     batch = dub_batch(config, (5, 10), (6, 8))
     losses = model.losses(batch, teacher)
@@ -168,7 +168,7 @@ def test_ablations_of_table_3(tiny, awake, row):
 
 def test_without_fusion_the_content_ignores_the_face(tiny, awake):
     for row, same in {"": False, "no-fuse": True}.items():
-        _, model = teacher_and_student(replace(tiny, **ABLATIONS.get(row, {})), awake)
+        _, model = teacher_and_student(replace(tiny, **TABLE_3.get(row, {})), awake)
         batch = dub_batch(tiny, (5, 10))
         other = replace(batch, face=batch.face + 1)
         assert torch.equal(model.adapt(batch).logits, model.adapt(other).logits) == same

@@ -12,8 +12,8 @@ from dubbench.errors import DubbenchError
 from dubbench.signal.media import write_wav
 from dubbench.systems.diflowdubber import codecs
 from dubbench.systems.diflowdubber.codec.base import Tokens, frames_of
-from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.frontend import Visual
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2
 from dubbench.systems.diflowdubber.system import DiFlowDubber

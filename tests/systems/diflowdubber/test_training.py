@@ -14,11 +14,12 @@ from synthetic_cache import cache, write_cache
 from training_runs import CPU, command, losses
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.config import configuration
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.training.data import Corpus
 from dubbench.systems.diflowdubber.training.launch import launcher
-from dubbench.systems.diflowdubber.training.loop import Settings
+from dubbench.systems.diflowdubber.training.load import release
 from dubbench.systems.diflowdubber.training.objective import Objective, with_widths
+from dubbench.systems.diflowdubber.training.options import Settings
 from dubbench.systems.diflowdubber.training.run import Job, Machine, estimate, train
 from dubbench.training import checkpoint
 from dubbench.training.features import Cache
@@ -169,7 +170,7 @@ def test_a_run_begins_with_another_ones_weights(features, teacher, tmp_path):
     assert losses(second.run)[0]["total"] < 0.9 * losses(first.run)[0]["total"]
     with pytest.raises(DubbenchError, match="begun with another init"):
         train(replace(second, init=None), Settings(steps=1), CPU)
-    checkpoint.release(checkpoint.find(first.run), tmp_path / "released")
+    release(checkpoint.find(first.run), tmp_path / "released")
     with pytest.raises(DubbenchError, match=r"released: weights of another configuration: .* is missing"):
         train(replace(second, run=tmp_path / "third", init=tmp_path / "released"), Settings(steps=1), CPU)
     with pytest.raises(DubbenchError, match="a checkpoint of stage 'dub'; 'tts' is wanted"):
@@ -180,7 +181,7 @@ def test_a_run_begins_with_another_ones_weights(features, teacher, tmp_path):
 
 
 def test_a_missing_teacher_is_said(features, tmp_path):
-    with pytest.raises(DubbenchError, match="give it with --teacher, or use --ablation no-distill"):
+    with pytest.raises(DubbenchError, match="give it with --teacher; to train without one"):
         train(Job("dub", configuration("tiny"), [features], tmp_path, 2), Settings(), CPU)
     other = tmp_path / "other"
     train(Job("tts", configuration("tiny", hidden=52), [features], other, 2), Settings(steps=1), CPU)

@@ -9,7 +9,7 @@ import torch
 from synthetic_cache import cache
 
 from dubbench.errors import DubbenchError
-from dubbench.systems.diflowdubber.config import configuration
+from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.training.data import Corpus, Order, dub_item, step_generator, tts_item
 from dubbench.systems.diflowdubber.training.log import read_log
 from dubbench.systems.diflowdubber.training.objective import Objective, with_widths
