@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dubbench.core.plugins import factory
-from dubbench.datasets.base import Dataset
 from dubbench.errors import DubbenchError
 from dubbench.runtime.time_limit import within
+
+if TYPE_CHECKING:
+    from dubbench.datasets.base import Dataset
 
 
 def roots_of(values: list[str] | None, *datasets: str) -> dict[str, Path]:

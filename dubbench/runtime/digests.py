@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def digest(value: Any) -> str:
@@ -39,6 +39,8 @@ def rows_digest(rows: Iterable[Any]) -> str:
 
 def arrays_digest(kind: str, arrays: Mapping[str, NDArray[Any]], extra: Iterable[str] = ()) -> str:
     """sha256 over names, shapes, types and bytes, whatever file they came from."""
+    import numpy as np
+
     digest = hashlib.sha256("\n".join([kind, *extra]).encode())
     for name in sorted(arrays):
         x = np.ascontiguousarray(arrays[name])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import dubbench
+from dubbench.api.run_to_board import default_folder
 from dubbench.cli import main
-from dubbench.cli.main import _default_out
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.cell import Cell
@@ -93,7 +93,7 @@ def test_a_folder_with_an_equals_sign(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_run_without_out_goes_where_no_other_data_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def where(dataset: str, **roots: Path) -> str:
-        return _default_out(Cell(dataset, limit=5), roots).as_posix()
+        return default_folder(Cell(dataset, limit=5), roots).as_posix()
 
     assert where("toon") == "runs/toon-test-5-2.0-offline"
     assert where("grid", grid=tmp_path / "GRID") == where("grid") == "runs/grid-test-5-2.0-offline"

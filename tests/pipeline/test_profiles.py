@@ -90,17 +90,17 @@ def test_a_metric_that_cannot_be_made_is_listed_with_what_its_class_says() -> No
 
 def test_one_column_twice_is_refused() -> None:
     with pytest.raises(DubbenchError, match="metrics 'usual' and 'asked' both give the column 'A', and a table has it"):
-        plan.metric_entries("offline", ["usual", "asked"])
-    entries, _ = plan.metric_entries("offline", ["asked", "both"])
+        components.metric_entries("offline", ["usual", "asked"])
+    entries, _ = components.metric_entries("offline", ["asked", "both"])
     assert list(entries) == ["asked", "both"]
 
 
 def test_a_profile_whose_metrics_all_lack_something_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "names", lambda group: ["heavy"])
+    monkeypatch.setattr(components, "names", lambda group: ["heavy"])
     with pytest.raises(DubbenchError, match="no metric of profile 'paper' can be made; left out: metric 'heavy': s3fd"):
-        plan.metric_entries("paper", [])
+        components.metric_entries("paper", [])
     with pytest.raises(DubbenchError, match="no metric belongs to profile 'none'"):
-        plan.metric_entries("none", [])
+        components.metric_entries("none", [])
 
 
 def test_all_lacking_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_all_lacking_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(Heavy, "assets", ("syncnet-v2", "s3fd"))
     line = "syncnet-v2 and s3fd are not here; dubbench assets fetch syncnet-v2 s3fd --convert brings them"
     with pytest.raises(DubbenchError, match=f"^metric 'heavy': {line}$"):
-        plan.metric_entries("offline", ["heavy"])
+        components.metric_entries("offline", ["heavy"])
     with pytest.raises(DubbenchError, match="no metric named 'heavi'; did you mean"):
-        plan.metric_entries("offline", ["heavi"])
+        components.metric_entries("offline", ["heavi"])
     assert components.metrics_of("paper")[1] == [f"left out: metric 'heavy': {line}"]
 
 
@@ -118,9 +118,9 @@ def test_the_one_command_is_told_before_the_work(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DUBBENCH_ASSETS", str(tmp_path))
-    plan._tell_of_weights.cache_clear()
+    components._tell_of_weights.cache_clear()
     for profile in ("offline", "paper", "paper"):
-        plan.metric_entries(profile, [])
+        components.metric_entries(profile, [])
     line = "no weights for heavy of profile 'paper'; dubbench assets fetch --profile paper --convert brings them"
     assert capsys.readouterr() == ("", f"dubbench: {line}\n")
 
