@@ -57,7 +57,7 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: S
     notes = [*between(tables), *comparability(parts)]
     write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells, p.hidden) for p in parts))))
     write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler, p.hidden) for p in parts))))
-    write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet) for p in parts))))
+    write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sampler) for p in parts))))
     write_text(out / "matrix.csv", csv_text(MATRIX, chain(*(_matrix_rows(p) for p in parts))))
     write_text(
         out / "table.md", markdown.page([(p.sampler, p.cells, p.common, p.hidden) for p in parts], notes, missing)

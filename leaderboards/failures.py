@@ -62,13 +62,17 @@ def _every(sheet: Sheet) -> Iterator[tuple[str, str, str, str, str]]:
             if row is None or row.reason:
                 yield "dub", "", label, clip, row.reason if row else "not dubbed yet: the run was interrupted"
         for metric in metrics:
-            if metric not in entrant.run.manifest.metrics and (label, metric) not in sheet.arrays:
+            found = sheet.scores.get((label, metric))
+            if found is None and metric not in entrant.run.manifest.metrics:
                 continue
-            for clip in ids:
-                reason = sheet.reasons.get((label, metric, clip), "not scored yet: the run was interrupted")
-                if reason:
-                    yield "score", metric, label, clip, reason
+            reasons = found.reasons if found else {}
+            waiting = np.flatnonzero(~found.asked) if found else np.arange(sheet.count)
+            for i in sorted({*reasons, *waiting.tolist()}):
+                yield "score", metric, label, ids[i], reasons.get(i, "not scored yet: the run was interrupted")
         for m in sheet.measures:
-            for i in np.flatnonzero(~sheet.scored(label, m)):
-                if sheet.reasons.get((label, m.metric, ids[i])) == "":
+            found = sheet.scores.get((label, m.metric))
+            if found is None:
+                continue
+            for i in np.flatnonzero(found.asked & ~sheet.scored(label, m)).tolist():
+                if i not in found.reasons:
                     yield "value", m.column.name, label, ids[i], "the metric gave no value for this column on this clip"

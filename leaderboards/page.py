@@ -13,7 +13,7 @@ from dubbench.leaderboards.markdown import ARROW, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
 from dubbench.leaderboards.reproduce import command
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
-from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, kept, number, timings
+from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, Timing, kept, number
 
 View = dict[str, Any]
 
@@ -56,7 +56,7 @@ def view(part: Part, ident: str, name: str) -> View:
         "commons": [int(sheet.common(m).sum()) for m in measures],
         "controls": _rows(part, sheet.controls, part.cells, sheet.controls),
         "matrix": _matrix(part),
-        "speed": _speed(sheet),
+        "speed": _speed(part.sampler.timings),
         "failures": failures(sheet),
         "systems": [_system(sheet, label) for label in sheet.entrants],
         "recipes": [_recipe(m, part) for m in sheet.measures],
@@ -238,9 +238,9 @@ def _matrix(part: Part) -> View:
     return {"controls": controls, "rows": rows}
 
 
-def _speed(sheet: Sheet) -> list[View]:
+def _speed(timings: Sequence[Timing]) -> list[View]:
     rows: dict[tuple[str, str], View] = {}
-    for t in timings(sheet):
+    for t in timings:
         row = rows.setdefault((t.label, t.machine), {"label": t.label, "hardware": t.machine, "n": t.pooled.n})
         low, high = t.pooled.low, t.pooled.high
         between = f"[{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""

@@ -6,15 +6,15 @@ equal; otherwise sheets are kept apart, and `differences` names the fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dubbench.core.metric import Column, MetricInfo
 from dubbench.leaderboards.statistics import Arrays, Bits, scored
+from dubbench.pipeline.scores import Scores
 from dubbench.pipeline.store import ClipRow, DubRow, Manifest, Run, SystemEntry
 
 
@@ -53,12 +53,11 @@ class Sheet:
     entrants: dict[str, Entrant] = field(default_factory=dict)
     by_name: dict[tuple[str, str], Measure] = field(default_factory=dict)
     """(metric, column name) -> measure; two recipes may fill columns of one name."""
-    arrays: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = field(default_factory=dict)
-    """(label, metric) -> statistic -> (clips,) float64, NaN where there is none."""
-    reasons: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    """(label, metric, clip) -> why it is unscored; present with an empty reason where it is scored."""
+    scores: dict[tuple[str, str], Scores] = field(default_factory=dict)
+    """(label, metric) -> its scores over the clips."""
     dubs: dict[tuple[str, str], DubRow] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    _bits: dict[tuple[str, ...], Bits] = field(default_factory=dict)
 
     @property
     def manifest(self) -> Manifest:
@@ -87,11 +86,6 @@ class Sheet:
         return len(self.clips)
 
     @cached_property
-    def place(self) -> dict[str, int]:
-        """Clip id -> index."""
-        return {clip.id: i for i, clip in enumerate(self.clips)}
-
-    @cached_property
     def ranking(self) -> list[str]:
         """Labels of the systems that may rank, in the order asked for."""
         return [label for label, entrant in self.entrants.items() if entrant.ranks]
@@ -103,20 +97,28 @@ class Sheet:
 
     def stats(self, label: str, measure: Measure) -> Arrays:
         """The statistics of a system under a measure's metric; empty if it was never scored by it."""
-        return self.arrays.get((label, measure.metric), {})
+        found = self.scores.get((label, measure.metric))
+        return found.stats if found else {}
 
     def asked(self, label: str, measure: Measure) -> bool:
         """Whether the system was to be scored in this column; in joined runs not all are in all."""
-        return (label, measure.metric) in self.arrays or measure.metric in self.entrants[label].run.manifest.metrics
+        return (label, measure.metric) in self.scores or measure.metric in self.entrants[label].run.manifest.metrics
 
     def scored(self, label: str, measure: Measure) -> Bits:
         """(N,) the clips that are scored in this column."""
-        return scored(measure.column, self.stats(label, measure), self.count)
+        return self._once(
+            ("scored", label, measure.metric, measure.column.name),
+            lambda: scored(measure.column, self.stats(label, measure), self.count),
+        )
 
     def dubbed(self, label: str) -> Bits:
         """(N,) the clips that the system made a dub of."""
-        rows = (self.dubs.get((label, clip.id)) for clip in self.clips)
-        return np.fromiter((row is not None and not row.reason for row in rows), bool, self.count)
+
+        def found() -> Bits:
+            rows = (self.dubs.get((label, clip.id)) for clip in self.clips)
+            return np.fromiter((row is not None and not row.reason for row in rows), bool, self.count)
+
+        return self._once(("dubbed", label), found)
 
     def full(self, measure: Measure) -> Bits:
         """(N,) the clips that any ranking system is scored on: what a system must cover to rank in this column."""
@@ -130,14 +132,25 @@ class Sheet:
 
         A system that has none in this column (one that could not be loaded) says nothing about the others' clips.
         """
-        done = [
-            self.scored(label, measure) & self.dubbed(label) for label in self.ranking if self.asked(label, measure)
-        ]
-        some = [bits for bits in done if bits.any()]
-        keep = np.full(self.count, bool(some))
-        for bits in some:
-            keep &= bits
-        return keep
+
+        def found() -> Bits:
+            asked = [label for label in self.ranking if self.asked(label, measure)]
+            done = [self.scored(label, measure) & self.dubbed(label) for label in asked]
+            some = [bits for bits in done if bits.any()]
+            keep = np.full(self.count, bool(some))
+            for bits in some:
+                keep &= bits
+            return keep
+
+        return self._once(("common", measure.metric, measure.column.name), found)
+
+    def _once(self, key: tuple[str, ...], find: Callable[[], Bits]) -> Bits:
+        """What ``find`` gives, found once and then kept: sheets do not change after `sheets` has made them."""
+        if key not in self._bits:
+            found = find()
+            found.flags.writeable = False
+            self._bits[key] = found
+        return self._bits[key]
 
     def alike(self, measures: Sequence[Measure]) -> bool:
         """Whether all ranking systems are scored on the same clips, so that a table of common clips adds nothing."""
@@ -204,17 +217,8 @@ def _join(sheet: Sheet, run: Run, number: int) -> None:
         for clip in manifest.clips:
             if (name, clip.id) in dubs:
                 sheet.dubs.setdefault((label, clip.id), dubs[name, clip.id])
-    known = set(sheet.arrays)
-    for row in run.scores:
-        where = (labels[row.system], row.metric)
-        if where in known:
-            continue
-        sheet.reasons[*where, row.clip] = row.reason
-        arrays = sheet.arrays.setdefault(where, {})
-        for stat, number_ in row.stats.items():
-            if stat not in arrays:
-                arrays[stat] = np.full(sheet.count, np.nan)
-            arrays[stat][sheet.place[row.clip]] = number_
+    for (name, metric), found in run.columns.items():
+        sheet.scores.setdefault((labels[name], metric), found)
 
 
 def _same(sheet: Sheet, label: str, system: SystemEntry, dubs: Mapping[tuple[str, str], DubRow]) -> bool:

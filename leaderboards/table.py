@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -54,7 +55,8 @@ class Sampler:
 
     sheet: Sheet
     _draws: dict[bytes, Draws] = field(default_factory=dict)
-    _samples: dict[Key, NDArray[np.float64]] = field(default_factory=dict)
+    _samples: dict[Key, tuple[float, NDArray[np.float64]]] = field(default_factory=dict)
+    _differences: dict[tuple[str, Key], Estimate] = field(default_factory=dict)
 
     def unit(self) -> tuple[str, int]:
         """What is drawn over all clips (``speaker`` or ``clip``), and how many of them there are."""
@@ -64,16 +66,21 @@ class Sampler:
     def estimate(self, label: str, measure: Measure, among: Bits | None = None) -> Estimate:
         """A system's value over its scored clips (those in ``among``, if given)."""
         keep = self._keep(measure, among, label)
-        stats = self.sheet.stats(label, measure)
-        point = value(measure.column, stats, keep)
-        return estimate(point, self._resampled(label, measure, keep), int(keep.sum()))
+        return estimate(*self._resampled(label, measure, keep), int(keep.sum()))
 
     def difference(self, a: str, b: str, measure: Measure, among: Bits | None = None) -> Estimate:
         """``a`` minus ``b``, paired over the clips on which both are scored."""
         keep = self._keep(measure, among, a, b)
-        points = [value(measure.column, self.sheet.stats(label, measure), keep) for label in (a, b)]
-        samples = self._resampled(a, measure, keep) - self._resampled(b, measure, keep)
-        return estimate(points[0] - points[1], samples, int(keep.sum()))
+        key = (a, (b, measure.metric, measure.column.name, keep.tobytes()))
+        if key not in self._differences:
+            left, right = self._resampled(a, measure, keep), self._resampled(b, measure, keep)
+            self._differences[key] = estimate(left[0] - right[0], left[1] - right[1], int(keep.sum()))
+        return self._differences[key]
+
+    @cached_property
+    def timings(self) -> list[Timing]:
+        """Those of the sheet."""
+        return timings(self.sheet)
 
     def _keep(self, measure: Measure, among: Bits | None, *labels: str) -> Bits:
         keep = np.ones(self.sheet.count, bool) if among is None else among.copy()
@@ -90,11 +97,13 @@ class Sampler:
             self._draws[key] = draws(speakers, seed_of(self.sheet.manifest.comparability))
         return self._draws[key]
 
-    def _resampled(self, label: str, measure: Measure, keep: Bits) -> NDArray[np.float64]:
+    def _resampled(self, label: str, measure: Measure, keep: Bits) -> tuple[float, NDArray[np.float64]]:
+        """The value over the clips in ``keep``, and in every resample of them."""
         key = (label, measure.metric, measure.column.name, keep.tobytes())
         if key not in self._samples:
             stats = self.sheet.stats(label, measure)
-            self._samples[key] = resampled(measure.column, stats, keep, self._drawn(keep))
+            samples = resampled(measure.column, stats, keep, self._drawn(keep))
+            self._samples[key] = value(measure.column, stats, keep), samples
         return self._samples[key]
 
 
@@ -240,14 +249,16 @@ class Timing:
 def timings(sheet: Sheet) -> list[Timing]:
     """RTF (total) and RTF-model of every timed system; warm-up was left out when the times were taken."""
     out: list[Timing] = []
+    drawn: dict[int, Draws] = {}
     for label, entrant in sheet.entrants.items():
         if not entrant.entry.info.timed:
             continue
+        home = entrant.run.manifest.machine
         rows: dict[str, list[DubRow]] = {}
         for clip in sheet.clips:
             row = sheet.dubs.get((label, clip.id))
             if row and not row.reason and row.seconds > 0:
-                rows.setdefault(row.machine or entrant.run.manifest.machine, []).append(row)
+                rows.setdefault(row.machine or home, []).append(row)
         each = ((machine, *timed) for machine in rows for timed in (("RTF", "total"), ("RTF-model", "model")))
         for machine, metric, part in each:
             done = [row for row in rows[machine] if part in row.timings]
@@ -255,18 +266,19 @@ def timings(sheet: Sheet) -> list[Timing]:
                 continue
             spent = np.array([row.timings[part] for row in done])
             heard = np.array([row.seconds for row in done])
-            drawn = draws([""] * len(done), seed_of(sheet.manifest.comparability))
-            samples = [spent[block].sum(1) / heard[block].sum(1) for block in drawn.rows]
+            if len(done) not in drawn:
+                drawn = {len(done): draws([""] * len(done), seed_of(sheet.manifest.comparability))}
+            samples = [spent[block].sum(1) / heard[block].sum(1) for block in drawn[len(done)].rows]
             low, high = interval(np.concatenate(samples)) if samples else (None, None)
             pooled = Estimate(float(spent.sum() / heard.sum()), low, high, len(done))
             out.append(Timing(label, machine, metric, pooled, float(np.mean(spent / heard)), float(heard.sum())))
     return out
 
 
-def timing_rows(sheet: Sheet) -> Iterator[tuple[str, ...]]:
+def timing_rows(sampler: Sampler) -> Iterator[tuple[str, ...]]:
     """The rows of ``timings.csv`` (see `TIMINGS`)."""
-    m = sheet.manifest
-    for timing in timings(sheet):
+    sheet, m = sampler.sheet, sampler.sheet.manifest
+    for timing in sampler.timings:
         e = timing.pooled
         workers = sheet.entrants[timing.label].run.manifest.hardware.get("workers", "")
         yield (

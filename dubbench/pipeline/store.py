@@ -21,11 +21,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dubbench.core.metric import Column, MetricInfo
 from dubbench.core.system import SystemInfo
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline.scores import Scores, each, read_scores
 from dubbench.runtime.files import Journal, durable, write_text
 from dubbench.version import __version__
 
@@ -142,9 +143,9 @@ class DubRow(_Row):
     digest: str = ""
     rate: int = 0
     seconds: float = 0.0
-    timings: dict[str, float] = {}
+    timings: dict[str, float] = Field(default_factory=dict)
     machine: str = ""
-    extras: dict[str, Any] = {}
+    extras: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> DubRow:
@@ -169,12 +170,28 @@ class ScoreRow(_Row):
 
 
 class Run(BaseModel):
-    """A whole run as a board sees it: one score row a (system, clip, metric), one dub row a (system, clip)."""
+    """A whole run as a board sees it.
+
+    Attributes:
+        dubs: one row a (system, clip) that was dubbed or failed.
+        columns: (system, metric) -> its scores over the manifest's clips.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     path: Path
     manifest: Manifest
     dubs: tuple[DubRow, ...]
-    scores: tuple[ScoreRow, ...]
+    columns: dict[tuple[str, str], Scores]
+
+    @property
+    def scores(self) -> tuple[ScoreRow, ...]:
+        """The same as rows, one a (system, clip, metric), sorted: made anew each time, so only for small runs."""
+        clips = self.manifest.clips
+        return tuple(
+            ScoreRow(system=system, clip=clips[i].id, metric=metric, key="", stats=stats, reason=reason)
+            for system, metric, i, stats, reason in each(self.columns)
+        )
 
 
 def slug(label: str) -> str:
@@ -262,32 +279,19 @@ def read_run(path: Path) -> Run:
     Raises:
         DubbenchError: not a run, or one that has not been scored yet.
     """
-    import pyarrow.parquet as pq
-
     manifest = read_manifest(path)
     file = path / "scores.parquet"
     if not file.is_file():
         raise DubbenchError(f"{path}: not scored yet; run: dubbench score {path}")
-    stats: dict[tuple[str, str, str], dict[str, float]] = {}
-    reasons: dict[tuple[str, str, str], str] = {}
-    for row in pq.read_table(file).to_pylist():
-        where = (row["system"], row["clip"], row["metric"])
-        found = stats.setdefault(where, {})
-        if row["stat"] is not None:
-            found[row["stat"]] = row["value"]
-        if row["reason"]:
-            reasons[where] = row["reason"]
-    clips = {clip.id for clip in manifest.clips}
+    clips = [clip.id for clip in manifest.clips]
+    known = set(clips)
     dubs: dict[tuple[str, str], DubRow] = {}
     for dub in ledger(path).read():
-        if dub.system in manifest.systems and dub.clip in clips:
+        if dub.system in manifest.systems and dub.clip in known:
             dubs[dub.system, dub.clip] = dub
     return Run(
         path=path,
         manifest=manifest,
         dubs=tuple(dubs[key] for key in sorted(dubs)),
-        scores=tuple(
-            ScoreRow(system=key[0], clip=key[1], metric=key[2], key="", stats=stats[key], reason=reasons.get(key, ""))
-            for key in sorted(stats)
-        ),
+        columns=read_scores(file, tuple(manifest.systems), tuple(manifest.metrics), clips),
     )

@@ -156,7 +156,7 @@ def test_times_of_two_machines_stay_apart(tmp_path: Path) -> None:
     found = {(t.machine, t.metric): t.pooled.n for t in timings(sheet) if t.label == "model-a"}
     here = "cores 2; cpu Some CPU @ 2.20GHz; device cpu; machine x86_64"
     assert found == {("gpu Fast", "RTF"): 2, ("gpu Fast", "RTF-model"): 2, (here, "RTF"): 4, (here, "RTF-model"): 4}
-    assert {row[-3] for row in timing_rows(sheet) if row[0] == "model-a"} == {"gpu Fast", here}
+    assert {row[-3] for row in timing_rows(Sampler(sheet)) if row[0] == "model-a"} == {"gpu Fast", here}
 
 
 def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
