@@ -28,8 +28,9 @@ from dubbench.metrics.sync_expert.curve import Sync, curve, read
 from dubbench.metrics.sync_expert.model import Expert, load_expert
 from dubbench.metrics.sync_expert.signals import FPS, RATE, interpolated, lip_input, mel, mel_input
 from dubbench.runtime.progress import progress
-from dubbench.signal.landmarks import find_landmarks, lip_features
-from dubbench.signal.media import probe, read_audio, read_frames
+from dubbench.signal.landmarks import lip_features
+from dubbench.signal.media import read_audio
+from dubbench.signal.picture import Picture
 from dubbench.systems.controls.splice import lay_over, room_tone
 
 FARTHEST = 12
@@ -40,7 +41,8 @@ Samples = NDArray[np.float32]
 
 def lips_of(video: Path) -> NDArray[np.float32]:
     """(F, 144) at 25 Hz."""
-    return interpolated(lip_features(find_landmarks(read_frames(video), str(video))), probe(video).fps)
+    picture = Picture(video, str(video))
+    return interpolated(lip_features(picture.face), picture.fps)
 
 
 def judge(model: Expert, lips: NDArray[np.float32], samples: Samples) -> Sync:

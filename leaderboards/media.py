@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zlib
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError, MediaError
-from dubbench.signal.media import RATE, probe, x264
+from dubbench.signal.clock import timeline
+from dubbench.signal.copies import encode_film
+from dubbench.signal.film import shown
+from dubbench.signal.media import RATE
 from dubbench.signal.mel import mel_bank
 from dubbench.signal.world import f0_track
 
@@ -34,29 +36,23 @@ _COLOURS = ((0x0B, 0x10, 0x18), (0x17, 0x2B, 0x4D), (0x1B, 0x62, 0x84), (0x3F, 0
 
 
 def video(path: Path) -> bytes:
-    """The pictures of a video without sound: mp4, H.264 yuv420p, at most `WIDTH` wide and `LONGEST` seconds.
+    """The pictures of a video as they are shown: mp4, H.264 yuv420p, no sound, at most `WIDTH` wide, `LONGEST` seconds.
 
     Raises:
         MediaError: missing or unreadable.
     """
     import av
 
-    fps = Fraction(probe(path).fps).limit_denominator(1001 * 60)
+    clock = timeline(path)
     file = io.BytesIO()
     try:
-        with av.open(str(path)) as container, av.open(file, "w", format="mp4") as output:
-            source = container.streams.video[0]
-            scale = min(1.0, WIDTH / source.width)
-            width, height = (max(2, round(n * scale / 2) * 2) for n in (source.width, source.height))
-            stream: Any = output.add_stream("libx264", rate=fps, options=x264(27, exact=True))
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            for i, frame in enumerate(container.decode(source)):
-                if i >= LONGEST * fps:
-                    break
-                small = frame.reformat(width=width, height=height, format="yuv420p")
-                small.pts, small.time_base = i, 1 / fps
-                output.mux(stream.encode(small))
-            output.mux(stream.encode(None))
+        frames = itertools.takewhile(lambda shown: shown[1] < LONGEST, shown(path, clock))
+        first = next(frames)
+        scale = min(1.0, WIDTH / first[0].width)
+        width, height = (max(2, round(n * scale / 2) * 2) for n in (first[0].width, first[0].height))
+        with av.open(file, "w", format="mp4") as output:
+            for packet in encode_film(itertools.chain([first], frames), clock, (width, height), output, 27):
+                output.mux(packet)
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: no picture can be made for the player ({error})") from error
     return file.getvalue()

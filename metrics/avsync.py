@@ -27,6 +27,7 @@ from dubbench.metrics.parts.filterbank import RATE, log_filterbank, stacked
 from dubbench.metrics.parts.loudness import QUIET_DB, silent
 from dubbench.metrics.parts.mouth import WINDOW, lip_crops
 from dubbench.runtime.provenance import versions
+from dubbench.signal.film import Chosen
 from dubbench.signal.landmarks import VisualError, find_landmarks
 from dubbench.signal.picture import Picture
 from dubbench.signal.sound import Sound
@@ -50,27 +51,27 @@ def mean_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
     return float(np.mean((a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))))
 
 
-def at_25_fps(frames: NDArray[np.uint8], fps: float) -> NDArray[np.uint8]:
-    """Frames (F, ...) at ``fps`` as (round(F / fps * 25), ...): of each 1/25 s the frame shown in its middle."""
+def at_25_fps(count: int, fps: float) -> NDArray[np.intp]:
+    """Which of ``count`` frames at ``fps`` to take for 25 a second: of each 1/25 s the one shown in its middle."""
     if fps == FPS:
-        return frames
-    count = round(len(frames) / fps * FPS)
-    shown = np.floor((np.arange(count) + 0.5) * fps / FPS).astype(int)
-    return np.asarray(frames[np.minimum(shown, len(frames) - 1)])
+        return np.arange(count)
+    middles = np.floor((np.arange(round(count / fps * FPS)) + 0.5) * fps / FPS).astype(int)
+    return np.asarray(np.minimum(middles, count - 1), np.intp)
 
 
-def pictures(picture: Picture, fps: float) -> Floats:
-    """(N, 88, 88) grey mouth crops at 25 fps as the network wants them, of a video at ``fps``.
+def pictures(picture: Picture) -> Floats:
+    """(N, 88, 88) grey mouth crops at 25 fps as the network wants them.
 
     Raises:
         MediaError: the video cannot be read.
         VisualError: fewer than five frames at 25 fps, or no face in half of them.
     """
-    frames = picture.frames
-    steady = at_25_fps(frames, fps)
+    frames = picture.shown
+    steady = frames if picture.fps == FPS else Chosen(frames, at_25_fps(len(frames), picture.fps))
     if len(steady) < SHORTEST:
         raise VisualError(f"{len(steady)} frames at 25 fps; AVSync needs {SHORTEST}")
-    track = picture.face if steady is frames else find_landmarks(steady, picture.name, FOUND)
+    own = steady is frames and picture.whole
+    track = picture.face if own else find_landmarks(steady, picture.name, FOUND)
     crops = lip_crops(steady, track)
     return ((crops / 255 - MEAN) / DEVIATION).astype(np.float32)
 
@@ -172,9 +173,7 @@ class AVSync(MetricBase):
             if silent(sound.samples):
                 return Unscored(f"no sound in the {where}")
         try:
-            seen: Floats = item.picture.derive(
-                "avsync/seen", lambda: see(self._network, pictures(item.picture, item.fps))
-            )
+            seen: Floats = item.picture.derive("avsync/seen", lambda: see(self._network, pictures(item.picture)))
         except (VisualError, MediaError) as error:
             return Unscored(str(error))
         for sound, where in sounds:  # once more without what lies beyond the video

@@ -150,11 +150,12 @@ def _look(item: Item) -> Seen:
     """The lips of the clip's video, for all its dubs, or why there are none."""
     from dubbench.signal.landmarks import VisualError, lip_features
 
-    frames = item.picture.frames
-    if len(frames) / item.fps * signals.FPS < SHORTEST:
-        return Unscored(f"{len(frames)} frames are too short a video; {SHORTEST / signals.FPS:g} s are needed")
+    picture = item.picture
+    frames = len(picture.shown)
+    if frames / picture.fps * signals.FPS < SHORTEST:
+        return Unscored(f"{frames} frames are too short a video; {SHORTEST / signals.FPS:g} s are needed")
     try:
-        track = item.picture.face
+        track = picture.face
     except VisualError as error:
         return Unscored(str(error))
-    return signals.lip_input(signals.interpolated(lip_features(track), item.fps))
+    return signals.lip_input(signals.interpolated(lip_features(track), picture.fps))

@@ -19,7 +19,7 @@ from dubbench.core.request import Dub, DubRequest, Failure
 from dubbench.core.system import SystemBase, SystemInfo
 from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.provenance import versions
-from dubbench.signal.media import RATE, as_mono, read_audio, read_frames, resample
+from dubbench.signal.media import RATE, as_mono, read_audio, resample
 from dubbench.systems.controls.splice import frame_levels, lay_over, room_tone, speech_level
 from dubbench.systems.controls.timescale import stretch
 
@@ -180,10 +180,11 @@ class EspeakLipspan(_Espeak):
         Raises:
             VisualError: no face, or lips that do not move.
         """
-        from dubbench.signal.landmarks import find_landmarks, moving_span
+        from dubbench.signal.landmarks import moving_span
+        from dubbench.signal.picture import Picture
 
-        track = find_landmarks(read_frames(Path(request.video)), f"the video of {request.clip}")
-        start, end = moving_span(track, request.fps)
+        picture = Picture(Path(request.video), f"the video of {request.clip}")
+        start, end = moving_span(picture.face, picture.fps)
         return start, min(end, request.duration)
 
 

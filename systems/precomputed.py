@@ -89,7 +89,7 @@ class Precomputed(SystemBase):
                 path = self.find(request.clip)
                 if path is None:
                     raise DubbenchError(self._missing(request.clip))
-                samples, rate = read_audio_native(path)
+                samples, rate = read_audio_native(path, as_stated=True)
             except DubbenchError as error:
                 yield Failure(request.clip, one_line(error))
                 continue

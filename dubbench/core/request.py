@@ -35,11 +35,12 @@ class DubRequest:
 
     Attributes:
         clip: the clip's id.
-        video: a video file without an audio stream.
+        video: a video file without an audio stream, upright, with square pixels; its pictures have times of their own
+            where it has no constant rate.
         text: the sentence to speak.
         reference: the reference voice, mono wav at 16 kHz.
         duration: length of the video in seconds.
-        fps: frames per second of the video.
+        fps: frames per second of the video; 25 where it has no constant rate (read features at that rate, by time).
         seed: the seed to use for this clip; it depends on the run's seed and the clip's id alone,
             so that the order of clips and the batch size change nothing.
         truth: None, except for privileged systems (the controls).

@@ -183,6 +183,7 @@ def _clip_row(
         other_digest=ready[other.clip].digest if usable and other else "",
         problem=problem,
         truth_problem=made.truth_problem,
+        notes=made.notes,
     )
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from dubbench.core.clip import Clip
 from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.digests import digest as digest_of
+from dubbench.runtime.files import write_text
 from dubbench.runtime.worker_pool import Crash, each
-from dubbench.signal.media import AGAIN, RATE, probe, read_audio, recipe, silent_copy, write_wav
+from dubbench.signal.media import AGAIN, RATE, hear, recipe, resample, silent_copy, write_wav
+from dubbench.signal.soundtrack import Soundtrack
+from dubbench.signal.survey import survey
 from dubbench.signal.truncation import SHORT, cut_short
 
 
@@ -23,9 +29,10 @@ class Prepared:
     Attributes:
         clip: its id.
         digest: sha256 over text, video and audio bytes and `dubbench.signal.media.recipe`; empty if ``problem``.
-        duration: of the video in seconds. fps: of the video.
+        duration: of the video in seconds. fps: of the video, 25 where it has no constant rate.
         apart: end of the sound less end of the video in seconds; 0 without usable sound.
         problem: why its video cannot be used; truth_problem: why its sound cannot.
+        notes: what is odd in its video or sound, though it can be used; a line each.
         unwritten: the `OSError` arguments of a disk that takes no more: no fault of the clip.
     """
 
@@ -36,8 +43,12 @@ class Prepared:
     apart: float = 0.0
     problem: str = ""
     truth_problem: str = ""
+    notes: tuple[str, ...] = ()
     unwritten: tuple[int | None, str | None, str] | None = None
 
+
+CLOCK = "times as the container states them"
+"""Enters the digest of clips that were read in another way before: no score of then is taken for one of now."""
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """What a disk says that takes no more."""
@@ -97,33 +108,54 @@ def _made(clip: Clip, work: Path, seconds: float | None) -> Prepared:
     try:
         if not clip.text.strip():
             raise DubbenchError(f"clip {clip.id} has no text; write the sentence that is spoken")
-        info = probe(clip.video)
-        if seconds is not None and info.duration < seconds - SHORT:
-            raise DubbenchError(f"{clip.video}: truncated, {info.duration:g} s of {seconds:g} s; {AGAIN}")
+        content = content_digest(clip.text, clip.video, clip.audio)
+        kept = work / "seen" / f"{content[:24]}.json"
+        if earlier := _earlier(kept, clip.id, work):
+            return earlier
+        seen = survey(clip.video)
+        duration = seen.clock.duration
+        if seconds is not None and duration < seconds - SHORT:
+            raise DubbenchError(f"{clip.video}: truncated, {duration:g} s of {seconds:g} s; {AGAIN}")
         if torn := cut_short(clip.video):
             raise DubbenchError(torn)
-        digest = content_digest(clip.text, clip.video, clip.audio)
+        track, truth_problem = _heard(clip)
+        heard = track.remarks if track is not None else []
+        ordinary = seen.plain and seen.clock.ordered and not seen.remarks and not heard
+        digest = content if ordinary else digest_of([content, CLOCK])
         if not video_file(work, digest).exists():
-            silent_copy(clip.video, video_file(work, digest))
+            silent_copy(clip.video, video_file(work, digest), seen)
     except DubbenchError as error:
         return Prepared(clip.id, problem=one_line(error))
-    truth_problem = ""
+    apart = 0.0
+    if track is not None:
+        samples = resample(track.samples, track.rate, RATE)
+        apart = len(samples) / RATE - duration
+        if not sound_file(work, digest).exists():
+            write_wav(sound_file(work, digest), samples, RATE)
+    notes = (*seen.remarks, *heard)
+    made = Prepared(clip.id, digest, duration, seen.clock.grid, apart, truth_problem=truth_problem, notes=notes)
+    write_text(kept, json.dumps(asdict(made)) + "\n")
+    return made
+
+
+def _heard(clip: Clip) -> tuple[Soundtrack | None, str]:
+    """The ground truth, or why there is none."""
     if clip.audio is None:
-        truth_problem = f"clip {clip.id} has no ground-truth sound; add it, or read only columns that need none"
-    elif not sound_file(work, digest).exists():
-        try:
-            write_wav(sound_file(work, digest), read_audio(clip.audio), RATE)
-        except DubbenchError as error:
-            truth_problem = one_line(error)
-    apart = 0.0 if truth_problem else _seconds(sound_file(work, digest)) - info.duration
-    return Prepared(clip.id, digest, info.duration, info.fps, apart, truth_problem=truth_problem)
+        return None, f"clip {clip.id} has no ground-truth sound; add it, or read only columns that need none"
+    try:
+        return hear(clip.audio), ""
+    except DubbenchError as error:
+        return None, one_line(error)
 
 
-def _seconds(path: Path) -> float:
-    """Length of a prepared sound, from the head of its file."""
-    import soundfile
-
-    return float(soundfile.info(path).duration)
+def _earlier(kept: Path, clip: str, work: Path) -> Prepared | None:
+    """What was made of the same files and text before, where it is all still there."""
+    try:
+        made = TypeAdapter(Prepared).validate_json(kept.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    whole = video_file(work, made.digest).exists() and (made.truth_problem or sound_file(work, made.digest).exists())
+    return replace(made, clip=clip) if whole else None
 
 
 def content_digest(text: str, *paths: Path | None) -> str:

@@ -45,11 +45,12 @@ class ClipRow(_Row):
         id, speaker, text: as in `dubbench.core.clip.Clip`.
         video: path of the original video, for players. phones: path of exact phone timings, if any.
         digest: sha256 over text, video and audio bytes; empty if the clip could not be read.
-        duration: of the video in seconds. fps: of the video.
+        duration: of the video in seconds. fps: of the video, 25 where it has no constant rate.
         reference: id of the reference clip, or the name of a reference file (Setting 3.0); empty if there is none.
         reference_digest: digest of the reference clip or file. other_digest: of the clip that controls may use.
         problem: why the clip cannot be dubbed or scored at all (one line); empty if it can.
         truth_problem: why there is no ground-truth speech to compare with (one line); empty if there is.
+        notes: what is odd in its video or sound, though it can be used; a line each.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ClipRow(_Row):
     other_digest: str = ""
     problem: str = ""
     truth_problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class SystemEntry(_Row):

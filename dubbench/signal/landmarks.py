@@ -9,12 +9,15 @@ distance between the outer corners of the eyes (about 9 cm).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
+
+if TYPE_CHECKING:
+    from dubbench.signal.film import Pictures
 
 Floats = NDArray[np.float32]
 Reals = TypeVar("Reals", NDArray[np.float32], NDArray[np.float64])
@@ -85,14 +88,14 @@ class Normalised:
     size: Floats
 
 
-def find_landmarks(frames: NDArray[np.uint8], where: str = "the video", least: float = 0.5) -> LandmarkTrack:
+def find_landmarks(frames: NDArray[np.uint8] | Pictures, where: str = "the video", least: float = 0.5) -> LandmarkTrack:
     """Landmarks of the one most prominent face, frame by frame (`dubbench.signal.face_mesh`).
 
     Frames without a face get points interpolated linearly in time, and those before the first and after the last
     found the nearest one's.
 
     Args:
-        frames: (F, H, W, 3) RGB.
+        frames: (F, H, W, 3) RGB, or the same one after another.
         where: what to call the video in an error.
         least: the least share of frames in which a face must be found, 0 to 1.
 
@@ -102,7 +105,7 @@ def find_landmarks(frames: NDArray[np.uint8], where: str = "the video", least: f
     """
     from dubbench.signal.face_mesh import find_face
 
-    if frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
+    if isinstance(frames, np.ndarray) and (frames.ndim != 4 or frames.shape[3] != 3 or not len(frames)):
         raise VisualError(f"{where}: frames of shape {frames.shape}; expected (F, H, W, 3)")
     points = find_face(frames)
     found = np.asarray(np.isfinite(points[:, 0, 0]))
@@ -189,7 +192,9 @@ def lip_aperture(track: LandmarkTrack) -> Floats:
     return np.asarray(np.linalg.norm(points[:, 13] - points[:, 14], axis=1), np.float32)
 
 
-def mouth_crops(frames: NDArray[np.uint8], track: LandmarkTrack, size: int = 96, smooth: int = 12) -> NDArray[np.uint8]:
+def mouth_crops(
+    frames: NDArray[np.uint8] | Pictures, track: LandmarkTrack, size: int = 96, smooth: int = 12
+) -> NDArray[np.uint8]:
     """(F, size, size) grey pictures of the mouth, upright and all of one scale: the side is 1.1 units.
 
     The crop follows the head, not the lips: its centre, angle and scale are averaged over ``smooth`` frames (96 x 96
@@ -212,12 +217,12 @@ def mouth_crops(frames: NDArray[np.uint8], track: LandmarkTrack, size: int = 96,
     moves = np.concatenate([centre, roll[:, None], head.size[:, None]], 1).astype(np.float64)
     moves = uniform_filter1d(moves, max(1, smooth), axis=0, mode="nearest")
     crops = np.empty((len(frames), size, size), np.uint8)
-    for index, (x, y, angle, unit) in enumerate(moves):
+    for index, (frame, (x, y, angle, unit)) in enumerate(zip(frames, moves, strict=True)):
         zoom = 1.1 * unit / size  # pixels of the picture a pixel of the crop
         c, s = zoom * np.cos(angle), zoom * np.sin(angle)
         middle = (size - 1) / 2
         inverse = np.array([[c, -s, x - middle * (c - s)], [s, c, y - middle * (s + c)]])
-        grey = cv2.cvtColor(frames[index], cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if zoom > 1.5:  # warpAffine does not average over what it skips
             grey = cv2.GaussianBlur(grey, (0, 0), zoom / 3)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.signal.film import Pictures
 from dubbench.signal.landmarks import LandmarkTrack, VisualError
 
 SIDE = 88
@@ -28,11 +29,11 @@ _MOUTH = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 3
 Floats = NDArray[np.float64]
 
 
-def lip_crops(frames: NDArray[np.uint8], track: LandmarkTrack) -> NDArray[np.uint8]:
+def lip_crops(frames: NDArray[np.uint8] | Pictures, track: LandmarkTrack) -> NDArray[np.uint8]:
     """(F, 88, 88) grey crops of the mouth; black where they reach beyond the picture.
 
     Args:
-        frames: (F, H, W, 3) RGB.
+        frames: (F, H, W, 3) RGB, or the same one after another.
         track: of these frames.
 
     Raises:
@@ -46,10 +47,10 @@ def lip_crops(frames: NDArray[np.uint8], track: LandmarkTrack) -> NDArray[np.uin
     turns = similarity(forward_mean(points[:, _STABLE], WINDOW), _MEAN_FACE)
     grid = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), axis=-1)  # (88, 88, 2) x, y
     crops = np.empty((len(frames), SIDE, SIDE), np.uint8)
-    for index, (turn, shift) in enumerate(zip(*turns, strict=True)):
+    for index, (frame, turn, shift) in enumerate(zip(frames, *turns, strict=True)):
         centre = (points[index, _MOUTH] @ turn.T + shift).mean(0).clip(48, CANVAS - 48)
         where = (grid + np.rint(centre) - SIDE / 2 - shift) @ np.linalg.inv(turn).T
-        grey = frames[index] @ np.array([0.299, 0.587, 0.114])
+        grey = frame @ np.array([0.299, 0.587, 0.114])
         crops[index] = map_coordinates(grey, (where[..., 1], where[..., 0]), order=1, cval=0.0)
     return crops
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
 from dubbench.metrics.syncnet.network import SIZE
-from dubbench.signal.media import shown
+from dubbench.signal.clock import timeline
+from dubbench.signal.film import shown
 
 FPS = 25
 _GROUP = 12  # pictures from one whole picture to the next in libav's MPEG-4, by default
@@ -63,10 +64,13 @@ def through_film(crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint
         writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"XVID"), FPS, (SIZE, SIZE))
         if not writer.isOpened():
             raise MediaError(f"{film}: OpenCV cannot write XVID here; install opencv-contrib-python from its wheel")
+        written = 0
         for crop in crops:
             writer.write(crop)
+            written += 1
         writer.release()
-        yield from map(decoded, _jpeg(_read(film), {}))
+        if written:
+            yield from map(decoded, _jpeg(_read(film), {}))
 
 
 def decoded(jpeg: bytes) -> NDArray[np.uint8]:
@@ -82,18 +86,14 @@ def at_25(path: Path) -> Iterator[Any]:
     Raises:
         MediaError: as `jpegs`.
     """
+    clock = timeline(path)
     steady = before = None
-    for number, (frame, fps) in enumerate(shown(path)):
-        if not fps:
-            raise MediaError(f"{path}: the frame rate is unknown")
-        time = number / fps if frame.pts is None else frame.time
+    for frame, time in shown(path, clock):
         if steady is None:
-            steady = Steady(time, fps)
+            steady = Steady(time, clock.fps)
         again, once = steady.copies(time)
         yield from [before] * again + [frame] * once
         before = frame
-    if steady is None:
-        raise MediaError(f"{path}: the video stream holds no frames")
 
 
 class Steady:

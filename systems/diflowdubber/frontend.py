@@ -43,22 +43,21 @@ def visual_features(video: Path, longest: float) -> Visual:
     """Landmark features of lips and face.
 
     Args:
-        video: any rate of pictures; features are interpolated to 25 Hz.
+        video: any rate of pictures, constant or not; features are interpolated to 25 Hz.
         longest: seconds; a longer video is refused before it is decoded.
 
     Raises:
         DubbenchError: unreadable, too long, no face, or mediapipe is not installed.
     """
-    from dubbench.signal.landmarks import at_25, face_features, find_landmarks, lip_features
-    from dubbench.signal.media import probe, read_frames
+    from dubbench.signal.clock import timeline
+    from dubbench.signal.landmarks import at_25, face_features, lip_features
+    from dubbench.signal.picture import Picture
 
-    about = probe(video)
-    check_duration(about.duration, longest, video)
-    frames = read_frames(video)
-    track = find_landmarks(frames, str(video))
-    duration = len(frames) / about.fps
+    check_duration(timeline(video).duration, longest, video)
+    picture = Picture(video, str(video))
+    track, duration = picture.face, picture.duration
     count = max(1, round(duration * FRAMES))
-    lips, face = (at_25(x, about.fps, count) for x in (lip_features(track), face_features(track)))
+    lips, face = (at_25(x, picture.fps, count) for x in (lip_features(track), face_features(track)))
     return Visual(lips, face, duration)
 
 

@@ -5,6 +5,7 @@ fairseq 0.12's modules (torch 2.13, CPU), with ``random_state`` as its weights; 
 (relative error 7e-7), and take 1.3 GB.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from dubbench.errors import DubbenchError
 from dubbench.metrics import avsync
 from dubbench.metrics.avsync import AVSync, at_25_fps, hear, mean_cosine, pictures, see
 from dubbench.metrics.parts.filterbank import log_filterbank, stacked
-from dubbench.signal import landmarks, media
+from dubbench.signal import film, landmarks
+from dubbench.signal.clock import Timeline
 from dubbench.signal.landmarks import VisualError
 from dubbench.signal.media import read_audio, read_frames
 from dubbench.signal.picture import Picture
@@ -86,14 +88,13 @@ def test_the_mean_is_over_frames() -> None:
 
 
 def test_other_frame_rates() -> None:
-    frames = np.arange(90, dtype=np.uint8)[:, None]
-    assert at_25_fps(frames, 25.0) is frames
-    half = at_25_fps(frames, 50.0)[:, 0]
+    assert (at_25_fps(90, 25.0) == np.arange(90)).all()
+    half = at_25_fps(90, 50.0)
     assert len(half) == 45 and (half == 2 * np.arange(45) + 1).all()
-    third = at_25_fps(frames, 30.0)[:, 0].astype(int)  # 3 s
+    third = at_25_fps(90, 30.0)  # 3 s
     assert len(third) == 75
     assert np.abs(third / 30 - np.arange(75) / 25).max() <= 1 / 25
-    assert len(at_25_fps(frames[:24], 23.976)) == 25
+    assert len(at_25_fps(24, 23.976)) == 25
 
 
 def talking(count: int) -> NDArray[np.uint8]:
@@ -101,13 +102,26 @@ def talking(count: int) -> NDArray[np.uint8]:
     return np.clip(rng.normal(110, 20, (count, 88, 88)), 0, 255).astype(np.uint8)
 
 
+def shows(monkeypatch: pytest.MonkeyPatch, frames: NDArray[np.uint8], decoded: list[int] | None = None) -> None:
+    """Every video has these frames, at 25 fps; the list gets an entry each time it is decoded."""
+
+    def rgb(*_: object) -> Iterator[tuple[NDArray[np.uint8], float]]:
+        if decoded is not None:
+            decoded.append(1)
+        return ((frame, index / 25) for index, frame in enumerate(frames))
+
+    count = len(frames)
+    monkeypatch.setattr(film, "timeline", lambda _: Timeline(0.0, np.arange(count) / 25, count / 25, 25.0, True))
+    monkeypatch.setattr(film, "rgb", rgb)
+
+
 @pytest.fixture
 def metric(network: avhubert.AVHuBERT, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AVSync:
     """The metric on a video of 15 frames whose mouth needs no finding."""
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
-    monkeypatch.setattr(media, "read_frames", lambda path: talking(15))
-    monkeypatch.setattr(landmarks, "landmarks", lambda *_: None)
-    monkeypatch.setattr(avsync, "lip_crops", lambda frames, track: frames)
+    shows(monkeypatch, talking(15))
+    monkeypatch.setattr(landmarks, "find_landmarks", lambda *_: None)
+    monkeypatch.setattr(avsync, "lip_crops", lambda frames, track: np.stack(list(frames)))
     made = AVSync()
     made._network = network
     return made
@@ -120,7 +134,7 @@ def item(dub: Samples, truth: Samples, rate: int = 16000) -> Item:
 
 def test_the_score(metric: AVSync, network: avhubert.AVHuBERT) -> None:
     a, b = voice(0.6), voice(0.6, 190.0, seed=2)
-    seen = see(network, pictures(Picture(Path("none.mp4")), 25.0))
+    seen = see(network, pictures(Picture(Path("none.mp4"))))
     assert seen.shape == (15, 64)
     with torch.inference_mode():
         crops = torch.from_numpy(((talking(15) / 255 - 0.421) / 0.165).astype(np.float32))[None]
@@ -142,7 +156,7 @@ def test_sound_beyond_the_video_is_not_heard(metric: AVSync) -> None:
 
 def test_the_video_is_seen_once_for_all_its_dubs(metric: AVSync, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(media, "read_frames", lambda path: calls.append(1) or talking(15))
+    shows(monkeypatch, talking(15), calls)
     shared = item(voice(0.6), voice(0.6))
     for seed in range(3):
         metric.score(replace(shared, dub=Sound(voice(0.6, seed=seed), 16000)))
@@ -164,15 +178,15 @@ def test_what_cannot_be_scored(metric: AVSync, monkeypatch: pytest.MonkeyPatch) 
         else:
             assert -1 <= stats["avsync"] <= 1, name
     assert unscored == {"one sample", "digital silence", "constant", "denormal"}
-    monkeypatch.setattr(media, "read_frames", lambda path: talking(4))
+    shows(monkeypatch, talking(4))
     assert metric.score(item(sound, sound)) == Unscored("4 frames at 25 fps; AVSync needs 5")
-    monkeypatch.setattr(media, "read_frames", lambda path: talking(5))
+    shows(monkeypatch, talking(5))
     assert metric.score(item(sound, sound)) == {"avsync": 1.0}
 
     def nobody(*_: object) -> None:
         raise VisualError("no face found in c (75 frames)")
 
-    monkeypatch.setattr(landmarks, "landmarks", nobody)
+    monkeypatch.setattr(landmarks, "find_landmarks", nobody)
     assert metric.score(item(sound, sound)) == Unscored("no face found in c (75 frames)")
 
 
@@ -180,16 +194,16 @@ def test_a_real_clip(shared_data: Path, network: avhubert.AVHuBERT, monkeypatch:
     """From the file to the score, with random weights; and a video without a face."""
     pytest.importorskip("mediapipe")
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
-    monkeypatch.setattr(media, "read_frames", lambda path: read_frames(path)[:15])
     metric = AVSync()
     metric._network = network
     video = next(iter(sorted((shared_data / "grid" / "s1").glob("*.mpg"))))
     truth = Sound(read_audio(video), 16000)
+    shows(monkeypatch, read_frames(video)[:15])
     made = Item(Clip("c", "grid", "s1", "", video), truth, truth, None, 0.6, 25.0)
     assert metric.score(made) == {"avsync": 1.0}
     noise = np.random.default_rng(0).normal(0, 0.1, 9600).astype(np.float32)
     assert metric.score(replace(made, dub=Sound(noise, 16000)))["avsync"] < 0.9999  # type: ignore[index]
-    monkeypatch.setattr(media, "read_frames", lambda path: np.zeros((8, 96, 96, 3), np.uint8))
+    shows(monkeypatch, np.zeros((8, 96, 96, 3), np.uint8))
     stats = metric.score(replace(made, picture=Picture(video)))
     assert isinstance(stats, Unscored) and stats.reason.startswith("no face found in the video")
 

@@ -15,7 +15,8 @@ from dubbench.core.clip import Clip  # noqa: E402
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo  # noqa: E402
 from dubbench.pipeline import score_worker  # noqa: E402
 from dubbench.pipeline.prepare import Prepared, _prepare, sound_file, video_file  # noqa: E402
-from dubbench.signal import media  # noqa: E402
+from dubbench.signal import container, media, soundtrack  # noqa: E402
+from dubbench.signal import film as film_module  # noqa: E402
 
 METRICS = ("pitch", "mcd", "align", "example-again")
 SYSTEMS = ("one", "two", "three")
@@ -58,17 +59,18 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[collections.Counter[str
     import soundfile
 
     count: collections.Counter[str] = collections.Counter()
-    frames, read = media._frames, soundfile.read
+    frames, read = container.frames_of, soundfile.read
 
-    def counted_frames(container: object, stream: object, path: Path) -> Iterator[object]:
+    def counted_frames(opened: object, stream: object, path: Path, *rest: list[str]) -> Iterator[object]:
         count[f"{path}#{stream.type}"] += 1  # type: ignore[attr-defined]
-        return frames(container, stream, path)
+        return frames(opened, stream, path, *rest)
 
     def counted_read(path: object, *rest: object, **options: object) -> object:
         count[str(path)] += 1
         return read(path, *rest, **options)
 
-    monkeypatch.setattr(media, "_frames", counted_frames)
+    for module in (film_module, soundtrack):
+        monkeypatch.setattr(module, "frames_of", counted_frames)
     monkeypatch.setattr(soundfile, "read", counted_read)
     score_worker._metrics.clear()
     monkeypatch.setitem(score_worker._metrics, "example-again", Again())
@@ -82,10 +84,10 @@ def test_each_file_is_decoded_once(tmp_path: Path, decoded: collections.Counter[
     clips = [Clip(id=v.stem, dataset="d", speaker="s", text="bin", video=v, audio=v) for v in videos]
     ready: dict[str, Prepared] = {c.id: _prepare((c, tmp_path / "work", None)) for c in clips}
     assert not [p for p in ready.values() if p.problem or p.truth_problem]
-    assert decoded == {f"{v}#audio": 1 for v in videos}  # pictures are copied, not decoded
+    assert decoded == {f"{v}#{kind}": 1 for v in videos for kind in ("audio", "video")}
     for clip in clips:
         assert _prepare((clip, tmp_path / "work", None)) == ready[clip.id]
-    assert sum(decoded.values()) == len(videos)  # what is ready is not made again
+    assert sum(decoded.values()) == 2 * len(videos)  # what is ready is not made again
 
     for number, (clip, other) in enumerate(zip(clips, clips[::-1], strict=True)):
         decoded.clear()

@@ -13,7 +13,9 @@ from dubbench.core.clip import Clip
 from dubbench.pipeline import prepare as module
 from dubbench.pipeline.prepare import prepare
 from dubbench.runtime.worker_pool import Crash
-from dubbench.signal.media import VideoInfo
+from dubbench.signal.clock import Timeline
+from dubbench.signal.soundtrack import Soundtrack
+from dubbench.signal.survey import Survey
 
 
 def here(function: Any, tasks: Iterable[Any], **_: object) -> Iterator[tuple[Any, Any]]:
@@ -37,9 +39,10 @@ def test_a_full_disk_is_no_fault_of_the_clip(
     video.write_bytes(b"video")
     clip = Clip(id="a", dataset="d", speaker="s", text="bin", video=video, audio=video)
     monkeypatch.setattr(module, "each", here)
-    monkeypatch.setattr(module, "probe", lambda _: VideoInfo(25.0, 25, 32, 32, True))
+    clock = Timeline(0.0, np.arange(25) / 25, 1.0, 25.0, True)
+    monkeypatch.setattr(module, "survey", lambda _: Survey(clock, clock.times, 32, 32, True, ()))
     monkeypatch.setattr(module, "cut_short", lambda _: "")
-    monkeypatch.setattr(module, "read_audio", lambda _: np.zeros(16000, np.float32))
+    monkeypatch.setattr(module, "hear", lambda _: Soundtrack(np.zeros(16000, np.float32), 16000))
     monkeypatch.setattr(module, "silent_copy", lambda *_: None)
     monkeypatch.setattr(module, step, refuse)
     work = tmp_path / "work"
