@@ -19,9 +19,9 @@ def command(sheet: Sheet, number: int) -> str:
     words += ["--limit", limit] if limit else []
     if m.setting in ("1.0", "2.0", "3.0"):
         words += ["--setting", m.setting]
-        words += ["--voices", "VOICES"] if m.setting == "3.0" else []
     else:
         words += ["--pairing", m.files.get("pairing", m.setting.removeprefix("table:") + ".csv")]
+    words += ["--voices", "VOICES"] if m.setting == "3.0" or "voices" in m.files else []
     words += ["--profile", m.profile, "--seed", str(m.seed)]
     for name in m.chosen:
         words += ["--metric", name]

@@ -97,3 +97,19 @@ def _pairs(values: list[str] | None) -> dict[str, str]:
         if not mark or not key.isidentifier():
             raise DubbenchError(f"--set {key}: write KEY=VALUE")
     return {key: value for key, _, value in pairs}
+
+
+@data_app.command("import-list")
+def data_import_list(
+    source: Annotated[Path, typer.Argument(metavar="CLONE", help="Your clone of InstructDubber or DeepDubber-V1.")],
+    dataset: Annotated[str, typer.Option(help="chem, grid or v2c.")],
+    root: Annotated[Path | None, typer.Option(help="The data set's folder [default: its usual place].")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Read the public lists, pairings and reference phones of a data set out of a clone, into ROOT/splits."""
+    from dataclasses import asdict
+
+    from dubbench.datasets.base import usual_root
+    from dubbench.datasets.public_lists import import_lists
+
+    answer([asdict(row) for row in import_lists(source.expanduser(), dataset, root or usual_root(dataset))], json)

@@ -13,7 +13,7 @@ class Clip:
     Audio and video are on one clock that starts at the first video frame; `dubbench.signal.media` keeps it.
 
     Attributes:
-        id: unique in its data set, for example ``s1-bbaf2n``; letters of any script, digits and ``-_.`` only,
+        id: unique in its data set, for example ``s1-bbaf2n``; letters of any script, digits and ``-_.@`` only,
             so that it can name a file.
         dataset: name of the data set, for example ``grid``.
         speaker: speaker id; empty if unknown (such a clip has no reference in Setting 2.0).

@@ -226,16 +226,19 @@ def as_id(text: str) -> str:
 def id_problem(clip: str) -> str | None:
     """Why ``clip`` cannot be an id, in one line; None if it can.
 
-    An id names files: letters of any script with their marks, digits and ``-_.``, no leading dot, at most 150 bytes.
+    An id names files: letters of any script with their marks, digits and ``-_.@``, no leading dot or ``@``,
+    at most 150 bytes.
     """
     if not clip:
         return "the clip id is empty; name the clip"
-    strange = sorted({c for c in clip if unicodedata.category(c)[0] not in "LMN" and c not in "-_."})
+    strange = sorted({c for c in clip if unicodedata.category(c)[0] not in "LMN" and c not in "-_.@"})
     if strange:
         shown = " ".join(ascii(c) for c in strange[:5])
-        return f"the clip id {clip!a} holds {shown}; use letters, digits, '-', '_' and '.' only"
-    if clip.startswith("."):
-        return f"the clip id {clip!a} starts with a dot; start it with a letter or digit"
+        return f"the clip id {clip!a} holds {shown}; use letters, digits, '-', '_', '.' and '@' only"
+    if clip[0] in ".@":
+        return (
+            f"the clip id {clip!a} starts with {'a dot' if clip[0] == '.' else 'an @'}; start it with a letter or digit"
+        )
     if len(clip.encode()) > 150:
         return f"the clip id {clip[:40]!a}… is longer than 150 bytes; shorten it"
     return None

@@ -120,3 +120,21 @@ def _json_lines(path: Path, text: str) -> tuple[list[Row], list[Problem]]:
         cells = {key.lower(): str(cell).strip() for key, cell in value.items() if isinstance(cell, (str, int, float))}
         rows.append(Row(where, cells))
     return rows, problems
+
+
+def pair_columns(line: str, where: str) -> tuple[str, str]:
+    """Clip and reference of a line of the field's pairing lists, which are separated by ``|``.
+
+    Five columns are ``clip|phones|speaker|reference|its phones`` (V2C and GRID under Setting 2.0), four are
+    ``clip|phones|reference|its phones`` (Setting 3.0, and EmoDubber's Chem list).
+
+    Raises:
+        DubbenchError: another number of columns, or an empty one.
+    """
+    fields = [field.strip() for field in line.split("|")]
+    if len(fields) not in (4, 5) or not fields[0] or not fields[-2]:
+        raise DubbenchError(
+            f"{where}: {len(fields)} columns; expected clip|phones|speaker|reference|phones or "
+            "clip|phones|reference|phones"
+        )
+    return fields[0], fields[-2]

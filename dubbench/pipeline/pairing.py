@@ -3,7 +3,7 @@
 - 1.0: the clip's own sound.
 - 2.0: another clip of the same speaker that says another sentence.
 - 3.0: a voice from outside the data set (a folder of wavs).
-- a table from elsewhere (CSV with ``clip,reference``): its own class, named after the file.
+- a table from elsewhere (CSV with ``clip,reference``, or a list of the field): its own class, named after the file.
 
 A pairing depends on clip ids, speakers, sentences and the names of the candidates alone: not on the run's seed, the
 machine or the order of files. The choice among candidates is the one whose sha256 with the clip's id is smallest
@@ -13,13 +13,14 @@ machine or the order of files. The choice among candidates is the one whose sha2
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from dubbench.core.clip import Clip
-from dubbench.datasets.table import read_table
+from dubbench.datasets.table import pair_columns, read_table, read_text
+from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError
 from dubbench.runtime.digests import digest, rows_digest
 
@@ -102,32 +103,71 @@ def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Refer
     return chosen
 
 
-def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip]) -> Pairing:
-    """A pairing table from elsewhere: CSV with the columns ``clip`` and ``reference`` (a clip id or a sound file
-    beside the table), as `dubbench.datasets.table.read_table` reads it.
+def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip], voices: Path | None = None) -> Pairing:
+    """A pairing table from elsewhere.
+
+    Either CSV with the columns ``clip`` and ``reference``, as `dubbench.datasets.table.read_table` reads it, or the
+    field's lists of four or five columns (``.txt``, `dubbench.datasets.table.pair_columns`). A reference is a clip id,
+    a sound file beside the table, or a recording in ``voices``: by its name (``s31-pgab1a.wav``), or in its speaker's
+    folder (``s31/pgab1a.mpg``). What such a list says of clips that are not dubbed is passed over.
 
     Raises:
-        DubbenchError: unreadable, without the two columns, or with a clip or reference that is not there.
+        DubbenchError: unreadable, without the two columns, or with a clip or reference that is not there, or a clip
+            with two references.
     """
+    known = {c.id for c in pool}
+    wanted = {c.id for c in clips}
+    lists = table.suffix.lower() == ".txt"
+    given: dict[str, Reference] = {}
+    named: dict[str, str] = {}
+    for clip, name, where in _list_rows(table) if lists else _table_rows(table):
+        if lists and clip not in wanted:
+            continue
+        reference = Reference(clip=name) if name in known else Reference(file=_recording(name, table.parent, voices))
+        if not reference.name:
+            what = f"no clip{', no recording in ' + str(voices) if voices else ''} and no sound file beside the table"
+            if not lists:
+                raise DubbenchError(f"{where}: {what} named {name!r}; correct it")
+            reference = Reference(problem=f"{where}: {what} named {name!r}; add it, or give --voices FOLDER")
+        given.setdefault(clip, reference)
+        if named.setdefault(clip, name) != name:
+            cure = "; dubbench data import-list makes one table a voice of such a list" if lists else "; remove one"
+            raise DubbenchError(f"{where}: clip {clip!r} has two references{cure}")
+    missing = Reference(problem=f"the pairing table {table.name} has no row for this clip; add one")
+    return Pairing(f"table:{table.stem}", {c.id: given.get(c.id, missing) for c in clips})
+
+
+def _table_rows(table: Path) -> Iterator[tuple[str, str, str]]:
+    """Clip, reference and place of each row of a CSV."""
     rows, problems = read_table(table, ("clip", "reference"))
     for problem in problems:
         raise DubbenchError(f"{table.parent / problem.clip}: {problem.what}")
-    known = {c.id for c in pool}
-    given: dict[str, Reference] = {}
     for row in rows:
-        clip, name, where = row["clip"], row["reference"], table.parent / row.where
-        file_path = (table.parent / name).resolve()
-        inside = file_path.is_relative_to(table.parent.resolve())
-        if name in known:
-            reference = Reference(clip=name)
-        elif file_path.suffix.lower() in _SOUND and inside and file_path.is_file():
-            reference = Reference(file=file_path)
-        else:
-            raise DubbenchError(f"{where}: no clip and no sound file beside the table named {name!r}; correct it")
-        if given.setdefault(clip, reference) != reference:
-            raise DubbenchError(f"{where}: clip {clip!r} has two references; remove one")
-    missing = Reference(problem=f"the pairing table {table.name} has no row for this clip; add one")
-    return Pairing(f"table:{table.stem}", {c.id: given.get(c.id, missing) for c in clips})
+        yield row["clip"], row["reference"], str(table.parent / row.where)
+
+
+def _list_rows(table: Path) -> Iterator[tuple[str, str, str]]:
+    """The same of a list of the field."""
+    for number, line in enumerate(read_text(table).split("\n"), 1):
+        if line.strip():
+            yield *pair_columns(line, f"{table} line {number}"), f"{table} line {number}"
+
+
+def _recording(name: str, beside: Path, voices: Path | None) -> Path | None:
+    """The sound file of that name beside a table, or the recording in a folder of voices; None if there is none."""
+    if "\0" in name or not name:
+        return None
+    path = (beside / name).resolve()
+    if path.suffix.lower() in _SOUND and path.is_relative_to(beside.resolve()) and path.is_file():
+        return path
+    speaker, _, clip = name.partition("-")
+    for stem in (name, f"{speaker}/{name}", f"{speaker}/{clip}") if voices else ():
+        for suffix in ("", *sorted(_SOUND | VIDEO_SUFFIXES)):
+            path = voices / f"{stem}{suffix}"  # type: ignore[operator]
+            inside = path.resolve().is_relative_to(voices.resolve())  # type: ignore[union-attr]
+            if path.suffix.lower() in _SOUND | VIDEO_SUFFIXES and inside and path.is_file():
+                return path
+    return None
 
 
 def _voices(folder: Path | None) -> list[Path]:

@@ -64,7 +64,7 @@ def _plan(
     chosen = select(data, cell.split)
     clips = select(data, cell.split, cell.limit).clips
     pairing = (
-        load_table(cell.pairing, clips, chosen.clips)
+        load_table(cell.pairing, clips, chosen.clips, cell.voices)
         if cell.pairing
         else pair(clips, chosen.clips, cell.setting, cell.voices)
     )
@@ -87,7 +87,7 @@ def _plan(
     if device == "auto":
         device = resolve_device(device) if any(e.info.kind == "model" for e in systems.values()) else "cpu"
     files = {"split": Path(cell.split) if chosen.name != cell.split else None, "pairing": cell.pairing}
-    files["voices"] = cell.voices if cell.setting == "3.0" else None
+    files["voices"] = cell.voices if cell.setting == "3.0" or cell.pairing else None
     manifest = Manifest(
         dataset=data.info.name,
         root=str(data.root),

@@ -12,6 +12,7 @@ from dubbench.core.metric import Item, Unscored
 from dubbench.datasets.grid import sentence
 from dubbench.metrics.phones import PhoneBoundaries, align_truth, boundary_errors, spoken
 from dubbench.signal.forced_alignment import SILENCE, Phone
+from dubbench.signal.listed_phones import write_listed
 from dubbench.signal.media import read_audio
 from dubbench.signal.sound import Sound
 
@@ -99,3 +100,20 @@ def test_real_clips_are_aligned_and_another_sentence_is_far(shared_data: Path) -
     far = [stats["error_ms"] for stats in others if not isinstance(stats, Unscored)]
     assert len(far) >= 4
     assert np.median(far) > 60
+
+
+def test_against_a_list(tmp_path: Path) -> None:
+    sound = say(TEXT)[0]
+    path = tmp_path / "phones.jsonl"
+    path.write_text(write_listed({"c": align_truth(Sound(sound, 16000), TEXT)}))
+    metric = PhoneBoundaries(durations=str(path))
+    assert metric.info.recipe == "phones/listed" and metric.info.needs == {"text"}
+    assert "ground_truth" not in metric.columns[0].expects and metric.columns[0].best is None
+    same = metric.score(item(sound, sound))
+    late = metric.score(item(np.concatenate([sound[:1600], sound]), sound))
+    assert not isinstance(same, Unscored) and same["error_ms"] <= 10
+    assert not isinstance(late, Unscored) and late["error_ms"] == pytest.approx(100, abs=10.1)
+    path.write_text(write_listed({"other": [Phone("B", 0, 1, 0)]}))
+    assert PhoneBoundaries(durations=str(path)).score(item(sound, sound)) == Unscored(
+        "ground truth: the clip is not in the list of phone durations"
+    )

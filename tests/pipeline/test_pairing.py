@@ -76,3 +76,23 @@ def test_setting_3_and_tables(tmp_path: Path) -> None:
     assert load_table(table, CLIPS[:3], CLIPS).references == theirs.references
     with pytest.raises(DubbenchError, match="no setting"):
         pair(CLIPS, CLIPS, "4.0")
+
+
+def test_lists_of_the_field(tmp_path: Path) -> None:
+    (tmp_path / "grid" / "s31").mkdir(parents=True)
+    (tmp_path / "grid" / "s31" / "pgab1a.mpg").touch()
+    five, four = tmp_path / "Setting2_Refrence.txt", tmp_path / "V2C_Setting3.txt"
+    five.write_text("a-0|{sil B}|a|a-1|{sil}\nz-9|{sil}|z|z-8|{sil}\na-1|{B}|a|gone|{sil}\n")
+    theirs = load_table(five, CLIPS[:2], CLIPS)
+    assert theirs.setting == "table:Setting2_Refrence" and theirs.references["a-0"].clip == "a-1"
+    assert "line 3: no clip and no sound file beside the table named 'gone'" in theirs.references["a-1"].problem
+    four.write_text("a-0|{sil}|s31-pgab1a|{P}\na-0|{sil}|s31-pgab1a|{P}\n")
+    voice = load_table(four, CLIPS[:1], CLIPS, tmp_path / "grid").references["a-0"]
+    assert voice.file == tmp_path / "grid" / "s31" / "pgab1a.mpg"
+    assert "give --voices FOLDER" in load_table(four, CLIPS[:1], CLIPS).references["a-0"].problem
+    four.write_text("a-0|{sil}|a-1|{P}\na-0|{sil}|a-2|{P}\n")
+    with pytest.raises(DubbenchError, match="line 2: clip 'a-0' has two references; dubbench data import-list"):
+        load_table(four, CLIPS[:1], CLIPS)
+    four.write_text("a-0|a-1\n")
+    with pytest.raises(DubbenchError, match="line 1: 2 columns; expected"):
+        load_table(four, CLIPS[:1], CLIPS)
