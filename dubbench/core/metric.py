@@ -200,12 +200,12 @@ class Item:
             self.picture = Picture(self.clip.video)
 
 
-def lacking(info: MetricInfo, item: Item, truth_problem: str = "") -> str:
+def lacking(info: MetricInfo, item: Item, truth_problem: str = "", reference_problem: str = "") -> str:
     """Why ``item`` lacks something that the metric `needs <MetricInfo.needs>`; empty if it lacks nothing."""
     if "truth" in info.needs and item.truth is None:
         return f"no ground truth: {truth_problem}" if truth_problem else "no ground truth"
     if "reference" in info.needs and item.reference is None:
-        return "no reference voice"
+        return f"no reference voice: {reference_problem}" if reference_problem else "no reference voice"
     if "video" in info.needs and not (item.duration > 0 and item.fps > 0 and item.clip.video.is_file()):
         return "no video"
     if "text" in info.needs and not item.clip.text.strip():

@@ -48,6 +48,11 @@ class SystemInfo(BaseModel):
         return self.kind == "control"
 
     @property
+    def hears(self) -> bool:
+        """Whether it needs a reference voice; controls and finished wavs do not."""
+        return self.kind in ("model", "baseline")
+
+    @property
     def timed(self) -> bool:
         """Whether its real-time factor means anything."""
         return self.kind in ("model", "baseline")

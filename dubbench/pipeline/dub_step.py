@@ -130,8 +130,9 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources) -> list[DubRow]
             other = clip.other_digest if entry.info.privileged else ""
             key = dub_key(entry, clip.digest, clip.reference_digest, other, manifest.seed)
             old = rows.get((label, clip.id))
-            if clip.problem:
-                problems.append(DubRow(system=label, clip=clip.id, key=key, reason=clip.problem))
+            problem = clip.problem or (clip.reference_problem if entry.info.hears else "")
+            if problem:
+                problems.append(DubRow(system=label, clip=clip.id, key=key, reason=problem))
             elif old is None or old.key != key or old.reason or not _intact(out, old):
                 wanted.append(KeyedRequest(_request(clip, entry, manifest, out / "work"), key))
         new = [p for p in problems if rows.get((label, p.clip)) != p]

@@ -56,7 +56,9 @@ class Pairing:
         return rows_digest((clip, self.references[clip].name) for clip in sorted(self.references))
 
 
-def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path | None = None) -> Pairing:
+def pair(
+    clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path | None = None, wider: Sequence[Clip] = ()
+) -> Pairing:
     """The pairing table of a setting.
 
     Args:
@@ -64,6 +66,7 @@ def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path
         pool: the clips that references are drawn from in Setting 2.0 (the whole split).
         setting: ``1.0``, ``2.0`` or ``3.0``.
         voices: folder of reference wavs, for 3.0.
+        wider: the clips of the whole data set, for a clip whose speaker has no other sentence in ``pool``.
 
     Raises:
         DubbenchError: unknown setting, or 3.0 without a folder of voices.
@@ -71,7 +74,7 @@ def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path
     if setting == "1.0":
         return Pairing(setting, {c.id: Reference(clip=c.id) for c in clips})
     if setting == "2.0":
-        return Pairing(setting, another_clip(clips, pool))
+        return Pairing(setting, another_clip(clips, pool, wider))
     if setting == "3.0":
         files = _voices(voices)
         return Pairing(setting, {c.id: Reference(file=_draw(c.id, files, lambda f: f.name)) for c in clips})
@@ -81,26 +84,34 @@ def pair(clips: Sequence[Clip], pool: Sequence[Clip], setting: str, voices: Path
 NO_SPEAKER = "Setting 2.0 needs the clip's speaker, and it is unknown; fill it in, or use another setting"
 
 
-def another_clip(clips: Iterable[Clip], pool: Sequence[Clip]) -> dict[str, Reference]:
-    """For each clip another clip of the same speaker with another sentence (Setting 2.0)."""
-    voices: dict[str, list[Clip]] = defaultdict(list)
-    for clip in pool:
-        voices[clip.speaker].append(clip)
+def another_clip(clips: Iterable[Clip], pool: Sequence[Clip], wider: Sequence[Clip] = ()) -> dict[str, Reference]:
+    """For each clip another clip of the same speaker with another sentence (Setting 2.0): of ``pool``, else of
+    ``wider``."""
+    voices, more = _by_speaker(pool), _by_speaker(wider)
     chosen: dict[str, Reference] = {}
     for clip in clips:
         if not clip.speaker:
             chosen[clip.id] = Reference(problem=NO_SPEAKER)
             continue
         words = clip.text.lower().split()
-        others = [c for c in voices[clip.speaker] if c.id != clip.id and c.text.lower().split() != words]
-        if others:
-            chosen[clip.id] = Reference(clip=_draw(clip.id, others, lambda c: c.id).id)
+        for candidates in (voices, more):
+            others = [c for c in candidates[clip.speaker] if c.id != clip.id and c.text.lower().split() != words]
+            if others:
+                chosen[clip.id] = Reference(clip=_draw(clip.id, others, lambda c: c.id).id)
+                break
         else:
             chosen[clip.id] = Reference(
                 problem=f"Setting 2.0 needs another clip of speaker {clip.speaker} with another sentence, and there is "
                 "none; add one, or use another setting"
             )
     return chosen
+
+
+def _by_speaker(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        voices[clip.speaker].append(clip)
+    return voices
 
 
 def load_table(table: Path, clips: Sequence[Clip], pool: Sequence[Clip], voices: Path | None = None) -> Pairing:

@@ -66,10 +66,10 @@ def _plan(
     pairing = (
         load_table(cell.pairing, clips, chosen.clips, cell.voices)
         if cell.pairing
-        else pair(clips, chosen.clips, cell.setting, cell.voices)
+        else pair(clips, chosen.clips, cell.setting, cell.voices, data.clips())
     )
     others = another_clip(clips, chosen.clips) if any(e.info.privileged for e in systems.values()) else {}
-    by_id = {c.id: c for c in chosen.clips}
+    by_id = {c.id: c for c in data.clips()}
     needed = {c.id: c for c in clips}
     for reference in (*pairing.references.values(), *others.values()):
         if reference.clip:
@@ -152,13 +152,15 @@ def _clip_row(
     clip: Clip, ready: dict[str, Prepared], pairing: Pairing, others: dict[str, Reference], work: Path
 ) -> ClipRow:
     made, reference = ready[clip.id], pairing.references[clip.id]
-    problem, reference_digest = made.problem or reference.problem, ""
-    if not problem and reference.clip:
+    unheard, reference_digest = reference.problem, ""
+    if made.problem:
+        unheard = made.problem
+    elif reference.clip:
         voice = ready[reference.clip]
-        reference_digest = voice.digest
         if voice.problem or voice.truth_problem:
-            problem = f"its reference {reference.clip} has no usable sound: {voice.problem or voice.truth_problem}"
-    elif not problem and reference.file:
+            unheard = f"its reference {reference.clip} has no usable sound: {voice.problem or voice.truth_problem}"
+        reference_digest = voice.digest
+    elif reference.file:
         try:
             reference_digest = content_digest("", reference.file)
             if not sound_file(work, reference_digest).exists():
@@ -166,7 +168,7 @@ def _clip_row(
         except (DubbenchError, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
-            problem = f"its reference {reference.file.name} has no usable sound: {one_line(error)}"
+            unheard = f"its reference {reference.file.name} has no usable sound: {one_line(error)}"
     other = others.get(clip.id)
     usable = other is not None and other.clip and not (ready[other.clip].problem or ready[other.clip].truth_problem)
     return ClipRow(
@@ -181,9 +183,10 @@ def _clip_row(
         reference=reference.name,
         reference_digest=reference_digest,
         other_digest=ready[other.clip].digest if usable and other else "",
-        problem=problem,
+        problem=made.problem,
         truth_problem=made.truth_problem,
         notes=made.notes,
+        reference_problem=unheard,
     )
 
 

@@ -67,7 +67,9 @@ def score_run(
 
 def _work(clip: ClipRow, manifest: Manifest, work: Path, jobs: tuple[DubToScore, ...], device: str) -> ClipTask:
     truth = sound_file(work, clip.digest) if clip.digest and not clip.truth_problem else None
-    reference = sound_file(work, clip.reference_digest) if clip.reference_digest and not clip.problem else None
+    reference = None
+    if clip.reference_digest and not clip.reference_problem:
+        reference = sound_file(work, clip.reference_digest)
     for path in (truth, reference):
         if path is not None and not path.exists():
             raise DubbenchError(f"{work}: {path.name} is gone; give the command that made this run again")
@@ -85,6 +87,7 @@ def _work(clip: ClipRow, manifest: Manifest, work: Path, jobs: tuple[DubToScore,
         truth=truth,
         truth_problem=clip.truth_problem,
         reference=reference,
+        reference_problem=clip.reference_problem,
         jobs=jobs,
         device=device,
     )

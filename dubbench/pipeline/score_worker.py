@@ -45,6 +45,7 @@ class ClipTask:
     reference: Path | None
     jobs: tuple[DubToScore, ...]
     device: str
+    reference_problem: str = ""
 
 
 def score_key(signature: str, recipe_digest: str, clip: ClipRow, dub: DubRow) -> str:
@@ -216,7 +217,7 @@ def _row(work: ClipTask, job: DubToScore, name: str, key: str, item: Item | None
     try:
         if item is None:
             stats: Stats | Unscored = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
-        elif reason := lacking(metric.info, item, work.truth_problem):
+        elif reason := lacking(metric.info, item, work.truth_problem, work.reference_problem):
             stats = Unscored(reason)
         else:
             stats = metric.score(item)

@@ -51,6 +51,8 @@ class ClipRow(_Row):
         problem: why the clip cannot be dubbed or scored at all (one line); empty if it can.
         truth_problem: why there is no ground-truth speech to compare with (one line); empty if there is.
         notes: what is odd in its video or sound, though it can be used; a line each.
+        reference_problem: why there is no reference voice (one line); empty if there is. Only systems that need one,
+            and metrics that compare with it, do without the clip then.
     """
 
     id: str
@@ -67,6 +69,7 @@ class ClipRow(_Row):
     problem: str = ""
     truth_problem: str = ""
     notes: tuple[str, ...] = ()
+    reference_problem: str = ""
 
 
 class SystemEntry(_Row):
