@@ -105,7 +105,9 @@ def _cell(
     if not sheet.asked(entrant.label, measure):
         return cell("not run", "the control was not scored by this metric")
     found = sampler.estimate(entrant.label, measure)
-    readable = np.array([not (clip.problem or clip.truth_problem) for clip in sheet.clips], bool)
+    heard = "reference" in sheet.manifest.metrics[measure.metric].info.needs
+    lacks = [clip.problem or clip.truth_problem or (heard and clip.reference_problem) for clip in sheet.clips]
+    readable = ~np.array(lacks, bool)
     done, of = int(sheet.scored(entrant.label, measure)[readable].sum()), int(readable.sum())
     if not of:
         return cell("not run", "no clip could be read", found)

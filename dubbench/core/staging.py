@@ -35,7 +35,8 @@ def staged(requests: Sequence[DubRequest], parent: Path | None = None) -> Iterat
             own.mkdir()
             video, reference = own / f"video{request.video.suffix}", own / f"reference{request.reference.suffix}"
             shutil.copyfile(request.video, video)
-            shutil.copyfile(request.reference, reference)
+            if request.reference.exists():  # finished wavs are scored where there is no reference
+                shutil.copyfile(request.reference, reference)
             copies.append(replace(request, video=video, reference=reference))
         yield copies, folder
 
