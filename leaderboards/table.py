@@ -77,6 +77,17 @@ class Sampler:
             self._differences[key] = estimate(left[0] - right[0], left[1] - right[1], int(keep.sum()))
         return self._differences[key]
 
+    def contrast(self, a: Sequence[str], b: Sequence[str], measure: Measure, among: Bits | None = None) -> Estimate:
+        """Mean of the systems ``a`` minus mean of the systems ``b``, paired over the clips on which all are scored."""
+        keep = self._keep(measure, among, *a, *b)
+
+        def mean(labels: Sequence[str]) -> tuple[float, NDArray[np.float64]]:
+            found = [self._resampled(label, measure, keep) for label in labels]
+            return float(np.mean([point for point, _ in found])), np.mean([samples for _, samples in found], axis=0)
+
+        (one, first), (other, second) = mean(a), mean(b)
+        return estimate(one - other, first - second, int(keep.sum()))
+
     @cached_property
     def timings(self) -> list[Timing]:
         """Those of the sheet."""

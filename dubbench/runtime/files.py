@@ -14,13 +14,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dubbench.errors import DubbenchError
 
-R = TypeVar("R", bound=BaseModel)
+if TYPE_CHECKING:  # training machines have no pydantic
+    from pydantic import BaseModel
+
+R = TypeVar("R", bound="BaseModel")
 
 
 class Journal(Generic[R]):
@@ -38,6 +39,8 @@ class Journal(Generic[R]):
     def read(self) -> Iterator[R]:
         """Every whole row; a torn last line is left out. A damaged line is named on standard error and left out too:
         what it held is made again."""
+        from pydantic import ValidationError
+
         if not self.path.exists():
             return
         with self.path.open("rb") as file:

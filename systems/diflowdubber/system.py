@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.provenance import versions
 
 if TYPE_CHECKING:
+    from dubbench.core.ablation import Order, Published, Recipe
+
     from .batch import DubItem
     from .codec.base import Codec
     from .stage1 import Generated
@@ -90,6 +92,29 @@ class DiFlowDubber(SystemBase):
             batch=batch,
         )
         self._loaded: _Loaded | None = None
+
+    @staticmethod
+    def ablation(order: Order) -> Recipe:
+        """Table 3 (see `dubbench.core.ablation`)."""
+        from .ablation import table_3
+        from .published import as_printed
+
+        return table_3(order, as_printed(DiFlowDubber))
+
+    @staticmethod
+    def published(option: str) -> Published | None:
+        """The paper's table over an option: Table 4 for ``nfe``."""
+        from .published import TABLE_4, as_printed
+
+        return replace(TABLE_4, options=as_printed(DiFlowDubber)) if option == "nfe" else None
+
+    def parameters(self) -> dict[str, int]:
+        """Parameters at inference: ``visual``, the first layer on lips and face, apart from the rest."""
+        from .config import Config
+        from .sizes import count_parameters
+
+        counts = count_parameters(Config.from_dict(self.meta["config"]))
+        return {"model": counts["inference"] - counts["visual"], "visual": counts["visual"]}
 
     def load(self, device: str) -> None:
         """Load model and codec, and check that they belong together.

@@ -158,6 +158,7 @@ def test_ablations_of_table_3(tiny, awake, row):
     batch = dub_batch(config, (5, 10), (6, 8))
     losses = model.losses(batch, teacher)
     gone = {"no-align": {"vt", "st"}, "no-vt": {"vt"}, "no-st": {"st"}, "no-distill": {"distill"}, "no-ctc": {"ctc"}}
+    gone["no-pretraining"] = {"distill"}
     assert {"content", "flow", "ctc", "distill", "vt", "st", "total"} - set(losses) == gone.get(row, set())
     losses["total"].backward()
     model.initialise(teacher)
