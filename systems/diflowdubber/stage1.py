@@ -19,6 +19,7 @@ from .flow.loss import FlowLoss, FlowNoise, masked_cross_entropy
 from .flow.path import MixturePath
 from .flow.sampler import Sampler, draw_noise
 from .layers.masking import length_mask
+from .stepping import sample
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ def assemble(
 ) -> Tensor:
     """Sample prosody and acoustics, take the likeliest content: (B, books, L), 0 behind each clip's length."""
     config = dfpa.config
-    noise = draw_noise(lengths.tolist(), config.flow_books, nfe, seeds).to(logits.device)
-    sampler = Sampler(MixturePath(config.vocab), config.revise, temperature)
-    flow = sampler(lambda x, t: dfpa(x, t, context), noise)
+    noise = draw_noise(lengths.tolist(), config.flow_books, nfe, seeds)
+    path = MixturePath(config.vocab)
+    if config.revise:
+        flow = Sampler(path, True, temperature)(lambda x, t: dfpa(x, t, context), noise.to(logits.device))
+    else:
+        flow = sample(dfpa, context, noise, lengths.tolist(), path.scheduler, temperature)
     content = logits.argmax(-1)
     tokens = torch.cat([flow[:, : config.prosody], content, flow[:, config.prosody :]], 1)
     return tokens * length_mask(lengths, tokens.shape[2])[:, None]

@@ -220,19 +220,19 @@ def test_dubs_are_as_long_as_the_video(tiny, awake, nfe):
 
 
 def test_sampling_computes_nothing_twice(tiny, awake):
-    """Per step: the denoiser. Once a clip: everything else, the projections of the condition included."""
+    """Per step: the blocks. Once a clip: everything else, AdaLN and the projections of the condition included."""
     model = awake(Stage2(tiny))
-    calls = {"content": 0, "synchronizer": 0, "fapro": 0, "dfpa": 0}
-    for name in calls:
-        module = {"content": model.content.predictor}.get(name) or getattr(model, name)
+    modules = {"content": model.content.predictor, "synchronizer": model.synchronizer, "fapro": model.fapro}
+    calls = dict.fromkeys((*modules, "block"), 0)
+    for name, module in {**modules, "block": model.dfpa.dit.blocks[0].feed}.items():
         module.register_forward_hook(lambda *_, name=name: calls.__setitem__(name, calls[name] + 1))
     speaker = []
     model.dfpa.speaker.register_forward_hook(lambda *_: speaker.append(1))
     modulations = []
     model.dfpa.dit.blocks[0].modulation.register_forward_hook(lambda m, a, out: modulations.append(out[0].shape))
     model.generate(dub_batch(tiny, (5, 10), (6, 8)), 7, [0, 1])
-    assert calls == {"content": 1, "synchronizer": 1, "fapro": 1, "dfpa": 7} and len(speaker) == 1
-    assert modulations == [(2, tiny.dit_dim)] * 7
+    assert calls == {"content": 1, "synchronizer": 1, "fapro": 1, "block": 7} and len(speaker) == 1
+    assert modulations == [(7, 2, tiny.dit_dim)]
 
 
 def test_bad_sampling_options(tiny, awake):
