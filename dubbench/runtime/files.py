@@ -141,6 +141,15 @@ def held(run: Path) -> Iterator[None]:
                     run.rmdir()
 
 
+def in_use(run: Path) -> str:
+    """The process that holds a run folder at this moment; empty if none does. Writes nothing."""
+    path = run / "lock"
+    if not path.is_file():
+        return ""
+    with path.open("r", encoding="utf-8", errors="replace") as file:
+        return "" if _lock(file) else _holder(file.read())
+
+
 def _lock(file: Any) -> bool:
     try:
         import fcntl

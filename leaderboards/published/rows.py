@@ -5,6 +5,7 @@ A file is one source::
     title, address, measured_by = "…"
     kind = "paper"        # or draft (unpublished), readme, second-hand
     note = "…"            # optional
+    apart = ["LSE-D"]     # optional: columns on another scale than other sources', never shown beside them
     ratings = 600         # optional: how many ratings a system's MOS rests on, as the source says
 
     [protocol]            # column -> the recipe, as far as the source tells
@@ -18,6 +19,12 @@ A file is one source::
     System; a variant | 8.12 -
     Rated system      | 4.34±0.18 -
     '''
+
+    [trained_on]          # system -> the data that the source says it was trained on
+    System = "LibriTTS"
+
+    [seen]                # optional: data set -> system -> contamination flag, where the source allows one
+    chem = { System = "test speaker" }
 
     [[counts]]            # clips that a source says it trains and tests on
     where, dataset = "…"
@@ -61,7 +68,16 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where numbers were printed. ``ratings`` is how many ratings a system's MOS rests on, 0 if it does not say."""
+    """Where numbers were printed.
+
+    Attributes:
+        kind: one of `KINDS`. measured_by: who took the numbers, as far as is known.
+        ratings: how many ratings a system's MOS rests on, 0 if the source does not say.
+        apart: columns on another scale than other sources' columns of that name; never shown beside them.
+        protocol: column -> the recipe, as far as the source tells.
+        trained_on: system -> the training data that it names. seen: data set -> system -> contamination flag
+            (`dubbench.leaderboards.paper.training.Seen`) that follows from what it says.
+    """
 
     id: str
     title: str
@@ -70,8 +86,11 @@ class Source:
     measured_by: str
     note: str = ""
     ratings: int = 0
+    apart: tuple[str, ...] = ()
     protocol: Mapping[str, str] = field(default_factory=dict, hash=False)
     counts: tuple[Counts, ...] = ()
+    trained_on: Mapping[str, str] = field(default_factory=dict, hash=False)
+    seen: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @property
     def mark(self) -> str:
@@ -157,7 +176,8 @@ def parse(name: str, text: str) -> tuple[Source, tuple[Published, ...]]:
 
 
 def _optional(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: told[key] for key in ("note", "ratings") if key in told}
+    out = {key: told[key] for key in ("note", "ratings", "trained_on", "seen") if key in told}
+    return {**out, "apart": tuple(told.get("apart", ()))}
 
 
 def _table(source: Source, table: Mapping[str, Any]) -> Iterator[Published]:
