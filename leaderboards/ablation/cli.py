@@ -76,7 +76,7 @@ def ablate(
     """Take a system apart: train every row of its ablation, run all, compare each with the whole (the paper's Table 3).
 
     Alone: Table 3 of DiFlowDubber at its smallest size on the embedded corpus, in some minutes, to see what it is.
-    Given again after an interruption it goes on where it was.
+    Given again after an interruption it goes on where it was. Exit 3 if clips failed.
     """
     from dubbench.core.ablation import Order, TrainOn
     from dubbench.core.plugins import factory
@@ -141,8 +141,8 @@ def ablate(
             content = ablation_content(recipe, done, chosen, [bench.folder(seed) for seed in done], command)
             write(content, folder / "table", page)
 
-        work(recipe, chosen, bench, after)
-    _end(folder / "table", "ablation", as_json)
+        failures = work(recipe, chosen, bench, after)
+    _end(folder / "table", "ablation", as_json, failures)
 
 
 def sweep(
@@ -164,7 +164,10 @@ def sweep(
     device: DeviceOption = "auto",
     timeout: TimeoutOption = 600.0,
 ) -> None:
-    """Quality and real-time factor over an option of a system, with a line through the latter (the paper's Table 4)."""
+    """Quality and real-time factor over an option of a system, with a line through the latter (the paper's Table 4).
+
+    Exit 3 if clips failed.
+    """
     from dubbench.core.spec import parse_spec
     from dubbench.datasets.roots import roots_of
     from dubbench.leaderboards.ablation.sweep import specs
@@ -198,9 +201,9 @@ def sweep(
     with held(folder):
         where = [name, str(roots.get(name, "")), split, setting, limit, profile, metric or []]
         same_as_before(folder, {"cell": where, "system": str(spec), "option": option})
-        run_specs([TRUTH, *made], cell, bench, folder / "run")
+        failures = run_specs([TRUTH, *made], cell, bench, folder / "run")
         write(sweep_content(spec, option, swept, folder / "run", command), folder / "table", page)
-    _end(folder / "table", "sweep", as_json)
+    _end(folder / "table", "sweep", as_json, failures)
 
 
 def _alone(vary: bool, **others: Any) -> None:
@@ -278,8 +281,11 @@ def about(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _end(folder: Path, name: str, as_json: bool) -> None:
+def _end(folder: Path, name: str, as_json: bool, failures: Mapping[str, int]) -> None:
     kind = "json" if as_json else "md"
     typer.echo((folder / f"{name}.{kind}").read_text("utf-8"))
+    for reason, count in sorted(failures.items(), key=lambda pair: (-pair[1], pair[0]))[:10]:
+        typer.echo(f"failed ({count}): {reason}", err=True)
     if not as_json:
         typer.echo(f"page: {folder / 'index.html'}")
+    raise typer.Exit(3 if failures else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,8 +100,8 @@ def same_as_before(out: Path, told: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(new, indent=1, sort_keys=True) + "\n")
 
 
-def work(recipe: Recipe, seeds: Sequence[int], bench: Bench, after: Any = None) -> None:
-    """Do everything that is not done yet.
+def work(recipe: Recipe, seeds: Sequence[int], bench: Bench, after: Any = None) -> Counter[str]:
+    """Do everything that is not done yet; returns how many dubs and scores failed, by reason.
 
     Args:
         recipe: what to train, and its rows.
@@ -111,6 +112,7 @@ def work(recipe: Recipe, seeds: Sequence[int], bench: Bench, after: Any = None) 
     steps = list(recipe.steps())
     total = len(steps) + len(seeds)
     number = 0
+    failures: Counter[str] = Counter()
     for seed in (None, *seeds):
         for step in (s for s in steps if s.seed == seed):
             number += 1
@@ -121,20 +123,23 @@ def work(recipe: Recipe, seeds: Sequence[int], bench: Bench, after: Any = None) 
             continue
         number += 1
         print(f"[{number} of {total}] dub and score, seed {seed}", file=sys.stderr)
-        run_seed(recipe, seed, bench, truth=seed == seeds[0])
+        failures += run_seed(recipe, seed, bench, truth=seed == seeds[0])
         if after is not None:
             after(seeds[: seeds.index(seed) + 1])
+    return failures
 
 
-def run_seed(recipe: Recipe, seed: int, bench: Bench, truth: bool) -> None:
+def run_seed(recipe: Recipe, seed: int, bench: Bench, truth: bool) -> Counter[str]:
     """Dub and score every row of a seed in its run folder, the ground truth beside them with ``truth``; its board."""
     specs = [replace(recipe.spec(row, seed), label=label(row, seed)) for row in recipe.rows]
-    run_specs([TRUTH, *specs] if truth else specs, replace(bench.cell, seed=seed), bench, bench.folder(seed))
+    return run_specs([TRUTH, *specs] if truth else specs, replace(bench.cell, seed=seed), bench, bench.folder(seed))
 
 
-def run_specs(specs: Sequence[Spec], cell: Cell, bench: Bench, folder: Path) -> None:
-    """Plan, dub, score, board."""
+def run_specs(specs: Sequence[Spec], cell: Cell, bench: Bench, folder: Path) -> Counter[str]:
+    """Plan, dub, score, board; returns how many dubs and scores failed, by reason."""
     with planned(cell, bench.roots, specs, folder, bench.resources) as manifest:
         dubs = dub_run(folder, manifest, bench.resources)
-        score_run(folder, manifest, dubs, bench.resources)
+        scores = score_run(folder, manifest, dubs, bench.resources)
         write_board([read_run(folder)], folder / "board")
+        failures = Counter(f"{dub.system}: {dub.reason}" for dub in dubs if dub.reason)
+        return failures + Counter(f"{row.metric}: {row.reason}" for row in scores if row.error)

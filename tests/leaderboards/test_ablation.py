@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,11 +138,13 @@ def test_latex_keeps_special_characters() -> None:
 def test_work_goes_seed_by_seed_and_is_not_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, order = Made(), []
     monkeypatch.setattr(
-        working, "run_seed", lambda recipe, seed, bench, truth: order.append((seed, truth, list(recipe.did)))
+        working,
+        "run_seed",
+        lambda recipe, seed, bench, truth: order.append((seed, truth, list(recipe.did))) or Counter(lost=1),
     )
     bench = Bench(Cell("toon"), {}, tmp_path, Resources())
     done: list[Sequence[int]] = []
-    work(recipe, (0, 1), bench, done.append)
+    assert work(recipe, (0, 1), bench, done.append) == {"lost": 2}
     assert recipe.did == ["shared", "full 0", "no-sync 0", "no-voice 0", "full 1", "no-sync 1", "no-voice 1"]
     assert [(seed, truth, len(did)) for seed, truth, did in order] == [(0, True, 4), (1, False, 7)]
     assert [tuple(d) for d in done] == [(0,), (0, 1)]
