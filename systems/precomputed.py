@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from dubbench.core.request import Dub, DubRequest, Failure
@@ -13,6 +15,7 @@ from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.provenance import versions
 from dubbench.signal.media import read_audio_native
+from dubbench.systems.catalogue import release as find_release
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff",
             ".mp4", ".mkv", ".mov", ".webm", ".avi", ".mpg")  # fmt: skip
@@ -35,7 +38,7 @@ AUTO = (
 """Rules that ``auto`` tries: those of the published dubbing repositories (``wav_pred_`` of HPMDubbing, StyleDubber,
 Speaker2Dubber and ProDubber; EmoDubber's plain id) and other usual ones."""
 
-_FIELD = re.compile(r"\{(id|name|speaker)\}")
+_FIELD = re.compile(r"\{(id|name|speaker|video|number)\}")
 
 
 class Precomputed(SystemBase):
@@ -43,26 +46,37 @@ class Precomputed(SystemBase):
 
     A rule is a path inside the folder with ``{id}`` (the clip's id, ``s1-bbaf2n``), ``{speaker}`` (what stands before
     its first hyphen, ``s1``) and ``{name}`` (what stands after it, ``bbaf2n``; the id where it has none), with or
-    without a suffix: ``wav_pred_{id}.wav``, ``{speaker}/{name}``. ``auto`` takes the file that any rule of `AUTO`
-    finds for a clip; a clip for which they find different files fails, and names two of them. Only files in the folder
-    are read: a link that leads out of it is passed over.
+    without a suffix: ``wav_pred_{id}.wav``, ``{speaker}/{name}``; ``{video}`` and ``{number}`` stand before and after
+    the last hyphen (``RiM5aSvaNkg-00002``), and a ``*`` for any part of a folder's name. ``auto`` takes the file that
+    any rule of `AUTO` finds for a clip; a clip for which they find different files fails, and names two of them. Only
+    files in the folder are read: a link that leads out of it is passed over.
 
     Args:
         folder: where the files lie.
         rule: how they are named.
+        release: the published archive that they are out of (``emodubber-grid`` …, `dubbench.systems.catalogue`), whose
+            rules are tried.
+        setting: under which setting they were made; a run under another one is refused.
 
     Raises:
-        DubbenchError: no such folder, one that cannot be read or holds no sound, or a rule that names no clip or leads
-            out of it.
+        DubbenchError: no such folder, one that cannot be read or holds no sound, a rule that names no clip or leads
+            out of it, an unknown release, or a setting that it does not hold.
     """
 
-    def __init__(self, folder: str | Path, rule: str = "auto") -> None:
+    def __init__(
+        self, folder: str | Path, rule: str = "auto", release: str = "", setting: str | float | None = None
+    ) -> None:
         self.folder = Path(str(folder)).expanduser()
         if not self.folder.is_dir():
             raise DubbenchError(f"precomputed: {self.folder}: no such folder of dubs; correct the path")
         self.rule = str(rule)
         if self.rule != "auto":
             _check(self.rule)
+        declared = "" if setting is None else str(setting)
+        paper = licence = ""
+        self._tried: tuple[str, ...] = AUTO if self.rule == "auto" else (self.rule,)
+        if release:
+            declared, paper, licence = self._of(release, declared)
         self._files = _list(self.folder)
         self._shared: dict[Path, tuple[str, str]] = {}
         self.info = SystemInfo(
@@ -70,15 +84,36 @@ class Precomputed(SystemBase):
             version=_state(self.folder, self._files),  # the files' bytes, wherever the folder lies
             kind="precomputed",
             summary=f"finished dubs in {self.folder.resolve().name}",
-            settings={"rule": self.rule, **versions("av", "soundfile")},  # what decodes them
+            settings={
+                "rule": self.rule,
+                **({"release": release} if release else {}),
+                **({"setting": declared} if declared else {}),
+                **versions("av", "soundfile"),  # what decodes them
+            },
+            paper=paper,
+            licence=licence,
         )
+
+    def _of(self, name: str, setting: str) -> tuple[str, str, str]:
+        """The setting of a release, and the paper and licence of its system."""
+        system, release = find_release(name)
+        if setting not in release.settings and (setting or len(release.settings) > 1):
+            raise DubbenchError(
+                f"precomputed: {name} holds Setting {' and '.join(release.settings)}; say which with setting="
+            )
+        setting = setting or release.settings[0]
+        if self.rule == "auto":
+            self._tried = tuple(rule.replace("{setting}", setting[0]) for rule in release.rules)
+        return setting, system.paper, system.licence
 
     def expects(self, clips: Sequence[str]) -> None:
         """Told all clips of the run: a file that the rules give to two of them is neither's."""
         owners: dict[Path, str] = {}
         for clip in clips:
             for rule in self._rules():
-                path = _lookup(self._files, _fill(rule, clip))
+                path = None
+                with suppress(DubbenchError):  # told where the clip is dubbed
+                    path = _lookup(self._files, _fill(rule, clip))
                 if path is not None and owners.setdefault(path, clip) != clip:
                     self._shared[path] = (owners[path], clip)
 
@@ -122,7 +157,7 @@ class Precomputed(SystemBase):
         return path
 
     def _rules(self) -> tuple[str, ...]:
-        return AUTO if self.rule == "auto" else (self.rule,)
+        return self._tried
 
     def _missing(self, clip: str) -> str:
         looked = list(dict.fromkeys(_fill(rule, clip) for rule in self._rules()))
@@ -133,7 +168,19 @@ class Precomputed(SystemBase):
         )
 
 
-def _state(folder: Path, files: dict[str, dict[str, Path]]) -> str:
+class Index(dict[str, dict[str, Path]]):
+    """Path in the folder without suffix -> suffix -> file."""
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """Name without folder and suffix -> keys."""
+        found: dict[str, list[str]] = {}
+        for key in self:
+            found.setdefault(key.rpartition("/")[2], []).append(key)
+        return found
+
+
+def _state(folder: Path, files: Index) -> str:
     """Changes when a file is added, removed or written: a run that is resumed then reads the folder again."""
     rows = []
     for group in files.values():
@@ -142,14 +189,14 @@ def _state(folder: Path, files: dict[str, dict[str, Path]]) -> str:
     return digest(sorted(rows))[:12]
 
 
-def _list(folder: Path) -> dict[str, dict[str, Path]]:
-    """Path in the folder without suffix -> suffix -> file."""
+def _list(folder: Path) -> Index:
+    """The sound files below a folder."""
 
     def refuse(error: OSError) -> None:
         raise DubbenchError(f"{folder}: cannot be read ({error.strerror or error}); check its permissions") from error
 
     inside = folder.resolve()
-    index: dict[str, dict[str, Path]] = {}
+    index = Index()
     for where, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
         for name in sorted(names):
@@ -163,22 +210,42 @@ def _list(folder: Path) -> dict[str, dict[str, Path]]:
     return index
 
 
-def _lookup(index: dict[str, dict[str, Path]], name: str) -> Path | None:
-    """The file for a filled rule, with or without suffix."""
+def _lookup(index: Index, name: str) -> Path | None:
+    """The file for a filled rule, with or without suffix.
+
+    Raises:
+        DubbenchError: a rule with ``*`` finds several.
+    """
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix in SUFFIXES:
-        return index.get(name[: -len(suffix)], {}).get(suffix)
-    files = index.get(name, {})
-    return next((files[suffix] for suffix in SUFFIXES if suffix in files), None)
+    key, suffixes = (name[: -len(suffix)], (suffix,)) if suffix in SUFFIXES else (name, SUFFIXES)
+    if "*" not in key:
+        files = index.get(key, {})
+        return next((files[s] for s in suffixes if s in files), None)
+    folders, _, stem = key.rpartition("/")
+    pattern = re.compile(re.escape(folders).replace(r"\*", "[^/]*"))
+    found = [
+        files[suffix]
+        for other in index.by_stem.get(stem, ())
+        for files, suffix in [(index[other], next((s for s in suffixes if s in index[other]), ""))]
+        if suffix and pattern.fullmatch(other.rpartition("/")[0])
+    ]
+    if len(found) > 1:
+        raise DubbenchError(f"two files fit the rule {name}: {found[0]} and {found[1]}; say which with rule=")
+    return found[0] if found else None
 
 
 def _check(rule: str) -> None:
-    if not re.search(r"\{(id|name)\}", rule):
+    if not re.search(r"\{(id|name|number)\}", rule):
         raise DubbenchError(f"precomputed: the rule {rule!r} names no clip; use {{id}} or {{name}}, and {{speaker}}")
     rest = _FIELD.sub("", rule)
     if "{" in rest or "}" in rest:
         raise DubbenchError(
-            f"precomputed: the rule {rule!r} has fields besides {{id}}, {{name}} and {{speaker}}; use these"
+            f"precomputed: the rule {rule!r} has fields besides {{id}}, {{name}}, {{speaker}}, {{video}} and "
+            "{{number}}; use these"
+        )
+    if "*" in PurePosixPath(rule).name:
+        raise DubbenchError(
+            f"precomputed: the rule {rule!r} has a * in the file's name; it may stand in folders' names"
         )
     if rule.startswith("/") or ".." in rule.split("/") or "\\" in rule or ":" in rule:
         raise DubbenchError(f"precomputed: the rule {rule!r} leads out of the folder; write a path inside it")
@@ -187,5 +254,6 @@ def _check(rule: str) -> None:
 def _fill(rule: str, clip: str) -> str:
     """The path that a rule gives a clip: ``{speaker}/{name}``, ``s1-bbaf2n`` -> ``s1/bbaf2n``."""
     speaker, hyphen, name = clip.partition("-")
-    fields = {"id": clip, "name": name if hyphen else clip, "speaker": speaker}
+    video, _, number = clip.rpartition("-")
+    fields = {"id": clip, "name": name if hyphen else clip, "speaker": speaker, "video": video, "number": number}
     return _FIELD.sub(lambda match: fields[match.group(1)], rule)

@@ -17,19 +17,26 @@ from dubbench.datasets.base import Dataset, Problem
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.components import make_metric, make_system, profiles_of
+from dubbench.systems.catalogue import listed, place_of
 
 Row = dict[str, Any]
 
 
 def list_systems() -> list[Row]:
-    """One row a registered system; one that cannot be imported says why."""
+    """One row a registered system, one that cannot be imported saying why; then the others of the field."""
+    known = listed()
     rows: list[Row] = []
     for name in names("systems"):
         try:
             summary = _summary(factory("systems", name))
         except DubbenchError as error:
             summary = f"unusable: {error}"
-        rows.append({"name": name, "summary": summary, "origin": origin("systems", name)})
+        state = known[name].state if name in known else ""
+        rows.append({"name": name, "summary": summary, "state": state, "origin": origin("systems", name)})
+    for name, entry in known.items():
+        if name not in names("systems"):
+            said = f"{entry.title}: {place_of(entry)}"
+            rows.append({"name": name, "summary": said, "state": entry.state, "origin": "not run here"})
     return rows
 
 
@@ -45,6 +52,8 @@ def show_system(spec: str) -> Row:
         DubbenchError: unknown, not importable, or options that do not fit.
     """
     parsed = parse_spec(spec)
+    if parsed.name in listed() and parsed.name not in names("systems"):
+        return listed()[parsed.name].model_dump()
     where = origin("systems", parsed.name)
     try:
         return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": where}

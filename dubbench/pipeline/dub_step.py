@@ -18,6 +18,7 @@ from dubbench.core.request import DubRequest, Truth
 from dubbench.core.staging import STAGE
 from dubbench.pipeline.cell import Resources
 from dubbench.pipeline.dub_worker import KeyedRequest, SystemTask, failed, work
+from dubbench.pipeline.nearest_reference import note_nearest
 from dubbench.pipeline.prepare import sound_file, video_file
 from dubbench.pipeline.store import ClipRow, DubRow, Manifest, SystemEntry, ledger
 from dubbench.runtime.digests import digest, file_digest
@@ -158,7 +159,9 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources) -> list[DubRow]
                 machine=manifest.machine,
                 done=done,
             )
-    return [rows[label, clip.id] for label in manifest.systems for clip in manifest.clips]
+    dubs = [rows[label, clip.id] for label in manifest.systems for clip in manifest.clips]
+    note_nearest(out, manifest, dubs)
+    return dubs
 
 
 def _request(clip: ClipRow, entry: SystemEntry, manifest: Manifest, work: Path) -> DubRequest:

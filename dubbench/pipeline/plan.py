@@ -68,6 +68,7 @@ def _plan(
         if cell.pairing
         else pair(clips, chosen.clips, cell.setting, cell.voices, data.clips())
     )
+    declared = [_declared(label, entry, pairing) for label, entry in systems.items()]
     others = another_clip(clips, chosen.clips) if any(e.info.privileged for e in systems.values()) else {}
     by_id = {c.id: c for c in data.clips()}
     needed = {c.id: c for c in clips}
@@ -103,7 +104,10 @@ def _plan(
         rejected=_rejected(data, {c.id for c in chosen.clips}),
         chosen=cell.metrics,
         files={name: path.name for name, path in files.items() if path is not None},
-        notes=(*filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name)]), *left_out),
+        notes=(
+            *filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name), *declared]),
+            *left_out,
+        ),
         code=code(),
         packages=packages(),
         hardware={**hardware(device), "threads": str(resources.threads), "workers": str(resources.processes())},
@@ -111,6 +115,27 @@ def _plan(
     manifest = _join_earlier(out, manifest)
     write_manifest(out, manifest)
     return manifest
+
+
+def _declared(label: str, entry: SystemEntry, pairing: Pairing) -> str:
+    """What to say of finished dubs that declare their setting; empty if there is nothing to say.
+
+    Raises:
+        DubbenchError: they were made under another setting than the run's.
+    """
+    setting = entry.info.settings.get("setting") if entry.info.kind == "precomputed" else None
+    if setting is None or setting == pairing.setting == "1.0":
+        return ""
+    if "1.0" in (setting, pairing.setting) or (setting != pairing.setting and not pairing.setting.startswith("table:")):
+        raise DubbenchError(
+            f"{label} was made under Setting {setting}, and this run is {pairing.setting}; run it there"
+        )
+    if pairing.setting.startswith("table:"):
+        return ""
+    return (
+        f"{label}: made under Setting {setting} with references of its authors' choice, which may not be this run's; "
+        "similarity to the reference says little, unless their list is given with --pairing"
+    )
 
 
 def _rejected(data: Dataset, chosen: set[str]) -> tuple[tuple[str, str], ...]:

@@ -155,3 +155,34 @@ def test_published_dubs(shared_data):
         system = Precomputed(shared_data / "published_dubs" / name)
         found, missing = coverage(system, ["lbbt8n", "swbi6p", "s1-swbi6p2"])
         assert sorted(found) == ["lbbt8n", "swbi6p"] and missing == ["s1-swbi6p2"]
+
+
+def test_released_wavs(tmp_path: Path) -> None:
+    places = {
+        "emodubber-grid": ("Setting2_GRID_outputWav_Step_92", "s1-bbaf2n", "s1-bbaf2n.wav"),
+        "emodubber-chem": ("results/Setting2_Chem_outputWav_Step_9", "AGZZGR5Otxw-013", "AGZZGR5Otxw-013.wav"),
+        "speaker2dubber": ("out/result_setting2_50000", "s1-bbaf2n", "wav_pred_s1-bbaf2n.wav"),
+        "aligndit-lrs3-cross": ("samples/test/a-b_5aSvaNkg", "a-b_5aSvaNkg-00002", "00002.wav"),
+    }
+    for release, (folder, clip, name) in places.items():
+        write_wav(tmp_path / release / folder / name, np.full(1600, 0.1, np.float32), 16000)
+        write_wav(
+            tmp_path / release / folder.replace("etting2", "etting1") / name, np.full(1600, 0.2, np.float32), 16000
+        )
+        made = Precomputed(tmp_path / release, release=release, setting=2.0)
+        assert made.info.settings["setting"] == "2.0" and made.info.paper
+        found = made.find(clip)
+        assert found == tmp_path / release / folder / name, release
+        assert made.find(f"{clip}9") is None
+    assert (
+        Precomputed(tmp_path / "aligndit-lrs3-cross", release="aligndit-lrs3-cross").info.settings["setting"] == "2.0"
+    )
+    with pytest.raises(DubbenchError, match=r"holds Setting 1.0 and 2.0; say which with setting="):
+        Precomputed(tmp_path / "emodubber-grid", release="emodubber-grid")
+    with pytest.raises(DubbenchError, match="no released wavs named 'emodubber'; did you mean 'emodubber-"):
+        Precomputed(tmp_path / "emodubber-grid", release="emodubber")
+    with pytest.raises(DubbenchError, match=r"has a \* in the file's name"):
+        Precomputed(tmp_path / "emodubber-grid", rule="*{id}")
+    both = Precomputed(tmp_path / "emodubber-grid", rule="Setting*/{id}")
+    with pytest.raises(DubbenchError, match=r"two files fit the rule Setting\*/s1-bbaf2n"):
+        both.find("s1-bbaf2n")
