@@ -52,6 +52,6 @@ def dub(
         if out.suffix.lower() == ".wav":
             write_wav(out, samples, answer.sample_rate)
         else:
-            mux(video, samples, answer.sample_rate, out)
+            mux(video, samples, answer.sample_rate, out, "synthetic speech, made with dubbench")
     times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answer.timings.items())
     typer.echo(f"{out}: {about.duration:.2f} s of {made.info.name}" + (f" ({times})" if times else ""))

@@ -129,11 +129,11 @@ def encode_film(
     yield from stream.encode(None)
 
 
-def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> None:
+def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path, comment: str = "") -> None:
     """The pictures of ``video`` with ``samples`` as their sound: an mp4 (H.264, AAC) that browsers play, atomically.
 
     The pictures are as players show them, at the times of the original. Sound beyond the picture is kept, so that a
-    dub of the wrong length can be heard.
+    dub of the wrong length can be heard. ``comment`` goes into the file's metadata.
 
     Raises:
         MediaError: unreadable, or no mp4 can be made of it.
@@ -153,6 +153,8 @@ def mux(video: Path, samples: NDArray[np.float32], rate: int, target: Path) -> N
     with atomic(target) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4") as output:
+                if comment:
+                    output.metadata["comment"] = comment
                 packets = encode_film(itertools.chain([first], frames), clock, (width, height), output, 23)
                 head = next(packets)
                 sound: Any = output.add_stream("aac", rate=rate, layout="mono")

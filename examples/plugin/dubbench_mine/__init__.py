@@ -1,0 +1,1 @@
+"""A system, a metric and a verb for dubbench."""
