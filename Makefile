@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types all clean
+.PHONY: run test quick lint types docs all clean
 
 run: $(VENV)/.ready
 	$(BIN)/dubbench run --out runs/quick
@@ -18,6 +18,10 @@ lint: $(VENV)/.ready
 
 types: $(VENV)/.ready
 	$(BIN)/mypy -p dubbench
+
+# The documentation with its API reference, built strictly, in build/site.
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -138,7 +138,8 @@ class EspeakMeanspan(_Espeak):
     knows its own span (`DatasetInfo.speech_span`) puts it in place of the defaults.
 
     Args:
-        start, end: of the speech.
+        start: when the speech begins.
+        end: when it ends.
         unit: of both: ``fraction`` of the video's length, or ``seconds``.
     """
 

@@ -16,7 +16,8 @@ def mel_bank(bands: int, fft: int, rate: int, low: float, high: float) -> NDArra
         bands: how many.
         fft: length of the transform in samples.
         rate: of the sound in Hz.
-        low, high: where the first begins and the last ends, in Hz.
+        low: where the first band begins, in Hz.
+        high: where the last band ends, in Hz.
 
     Returns:
         (bands, fft // 2 + 1): times a power spectrum it is the power in each band.

@@ -24,7 +24,9 @@ def f0_track(
 
     Args:
         samples: (T,) at ``rate`` Hz.
-        floor, ceil: of F0 in Hz. hop_ms: milliseconds between frames.
+        floor: lowest F0 in Hz.
+        ceil: highest F0 in Hz.
+        hop_ms: milliseconds between frames.
         feature: what needs it, for the message where pyworld is absent.
 
     Returns:

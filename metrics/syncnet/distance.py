@@ -42,7 +42,8 @@ def mean_distances(lips: Floats, sound: Floats, reach: int = REACH) -> NDArray[n
     grows with length. That is the published definition.
 
     Args:
-        lips, sound: (N, D) embeddings, as many of each, N >= 1, not of unit length.
+        lips: (N, D) embeddings, N >= 1, not of unit length.
+        sound: as many embeddings of the sound.
     """
     count = len(lips)
     if count < 1 or np.shape(lips) != np.shape(sound):

@@ -82,7 +82,8 @@ def dataset_sources(
 
     Args:
         textgrids: folder of MFA's TextGrids; the one named after the clip, or after its video, is taken.
-        lips, face: folders of .npy features (`find_features`).
+        lips: folder of .npy lip features (`find_features`).
+        face: folder of .npy face features.
     """
     grids = {p.stem: p for p in sorted(textgrids.rglob("*.TextGrid"))} if textgrids else {}
     words = getattr(dataset, "alignment", lambda clip: None)

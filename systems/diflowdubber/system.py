@@ -36,7 +36,8 @@ class DiFlowDubber(SystemBase):
         batch: clips at once. A clip's dub depends on its own seed alone; across batch sizes it is the same up to the
             rounding of the machine's matrix products.
         bf16: bfloat16 on a GPU; on the CPU it is float32 always.
-        lips, face: folders of .npy features, for a checkpoint that was trained on such.
+        lips: folder of .npy lip features, for a checkpoint that was trained on such.
+        face: folder of .npy face features, likewise.
 
     Raises:
         DubbenchError: no checkpoint, or one of another stage.

@@ -26,7 +26,8 @@ class DiFlowTTS(SystemBase):
 
     Args:
         checkpoint: of stage 1: a checkpoint or a run of ``dubbench train tts``.
-        nfe, temperature: of the flow.
+        nfe: number of function evaluations of the flow.
+        temperature: of its sampling.
         codec: the one that made the training features; None: the one beside the checkpoint, else the shipped one.
 
     Raises:

@@ -148,7 +148,8 @@ class FACodec:
     """`Codec` over the official checkpoint.
 
     Args:
-        encoder, decoder: state dicts under the official names; every name and shape must match.
+        encoder: state dict under the official names; every name and shape must match.
+        decoder: likewise.
         device: where it runs; tokens and samples stay numpy.
         fold: fold the weight norm (`remove_weight_norm`): equal to 1e-4, and faster.
         heads: keep the decoder's training heads (285 MB).

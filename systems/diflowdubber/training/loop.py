@@ -35,7 +35,8 @@ class Trainer:
 
     Args:
         objective: model, batches, losses.
-        corpus, validation: what to learn from, and what to judge on (may be empty).
+        corpus: what to learn from.
+        validation: what to judge on; it may be empty.
         launcher: where it runs.
         settings: how.
         run: folder of the checkpoints and the log.
