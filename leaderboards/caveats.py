@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from dubbench.core.metric import heard_seconds
+from dubbench.leaderboards.failures import NAMED
 from dubbench.leaderboards.matrix import plain
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.table import Grid, Hidden, kept
@@ -42,6 +46,42 @@ def within(sheet: Sheet, cells: Grid, hidden: Hidden) -> list[str]:
                 f"{column} grows with the length that is compared, and that differs here: {short} {least:.2f} s, "
                 f"{long} {most:.2f} s a track on average ({GROWS[column]}). Do not rank them by {column}."
             )
+    return out
+
+
+def odd(sheet: Sheet) -> list[str]:
+    """Lines on clips that show several faces, and on systems with dubs so long that only a part of them was scored."""
+    return [*_crowded(sheet), *_runaway(sheet)]
+
+
+def _crowded(sheet: Sheet) -> list[str]:
+    found: dict[str, int] = {}
+    for scores in sheet.scores.values():
+        for index in np.flatnonzero(scores.stats.get("faces", np.zeros(0)) > 1).tolist():
+            found[sheet.clips[index].id] = int(scores.stats["faces"][index])
+    if not found:
+        return []
+    named = ", ".join(f"{clip} ({count})" for clip, count in sorted(found.items())[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return [
+        f"{len(found)} of {sheet.count} clips show several faces: {named}{more}. One is followed, maybe not who talks: "
+        "what looks at lips is ambiguous there."
+    ]
+
+
+def _runaway(sheet: Sheet) -> list[str]:
+    videos = {clip.id: clip.duration for clip in sheet.clips}
+    long: dict[str, list[tuple[float, float, str]]] = {}
+    for (label, clip), row in sheet.dubs.items():
+        if row.path and row.seconds > heard_seconds(videos[clip]) + 1e-6:
+            long.setdefault(label, []).append((row.seconds, videos[clip], clip))
+    out = []
+    for label, rows in long.items():
+        seconds, video, clip = max(rows)
+        out.append(
+            f"{label} does not stop: {len(rows)} dubs last more than twice their video and 2 s ({clip} {seconds:.1f} s "
+            f"of {video:.1f} s). What comes after that counts in duration-s alone; no other column hears it."
+        )
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dubbench.leaderboards.caveats import floor, within
+from dubbench.leaderboards.caveats import floor, odd, within
 from dubbench.leaderboards.failures import rejected
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
@@ -73,7 +73,7 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
                 f"> **{cell_text(column)} is not shown, here or in the other tables: it fails its own declaration.** "
                 f"{cell_text(why)}\n"
             )
-        lines += [f"> **{cell_text(line)}**\n" for line in within(sheet, cells, hidden)]
+        lines += [f"> **{cell_text(line)}**\n" for line in (*within(sheet, cells, hidden), *odd(sheet))]
         lines += [f"{sheet.count} clips. Class {code_text(sheet.manifest.comparability)}. {intervals_note(sampler)}"]
         lost = rejected(sheet)
         if lost:

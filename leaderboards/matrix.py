@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dubbench.core.metric import Effect
+from dubbench.core.metric import Effect, lies_with_clip
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import NOTHING, Estimate, values
 from dubbench.leaderboards.table import Sampler
@@ -30,7 +31,7 @@ EXACT = 1e-9
 """How close a perfect clip must come to the best value, on the printed scale."""
 
 COVERAGE = 0.99
-"""Share of the readable clips that ``perfect`` must score: all of them up to 99 clips."""
+"""Share of the clips that ``perfect`` must score: all of them up to 99 clips, less those at fault themselves."""
 
 Verdict = Literal["holds", "fails", "not run"]
 
@@ -105,9 +106,7 @@ def _cell(
     if not sheet.asked(entrant.label, measure):
         return cell("not run", "the control was not scored by this metric")
     found = sampler.estimate(entrant.label, measure)
-    heard = "reference" in sheet.manifest.metrics[measure.metric].info.needs
-    lacks = [clip.problem or clip.truth_problem or (heard and clip.reference_problem) for clip in sheet.clips]
-    readable = ~np.array(lacks, bool)
+    readable = ~_faulty(sheet, entrant.label, measure, effect)
     done, of = int(sheet.scored(entrant.label, measure)[readable].sum()), int(readable.sum())
     if not of:
         return cell("not run", "no clip could be read", found)
@@ -159,6 +158,24 @@ def equivalent(difference: Estimate, tolerance: float) -> Verdict:
     if low > tolerance or high < -tolerance:
         return "fails"
     return "fails" if abs(value) > tolerance and difference.n >= DECISIVE else "not run"
+
+
+def _faulty(sheet: Sheet, label: str, measure: Measure, effect: Effect) -> NDArray[np.bool_]:
+    """(n,) clips that are not held against a metric: not readable, or unscored for their own ground truth or text; and
+    where a control is to be ``perfect``, clips that the metric scored without a value in this column alone (nothing is
+    voiced in them, say)."""
+    heard = "reference" in sheet.manifest.metrics[measure.metric].info.needs
+    lacks = [clip.problem or clip.truth_problem or (heard and clip.reference_problem) for clip in sheet.clips]
+    fault = np.array(lacks, bool)
+    scores = sheet.scores.get((label, measure.metric))
+    if scores is None:
+        return fault
+    fault[[i for i, reason in scores.reasons.items() if lies_with_clip(reason)]] = True
+    if effect == "perfect":
+        given = scores.asked & ~sheet.scored(label, measure)
+        given[list(scores.reasons)] = False
+        fault |= given
+    return fault
 
 
 def _perfect(sheet: Sheet, measure: Measure, label: str, done: int, of: int) -> tuple[Verdict, str]:

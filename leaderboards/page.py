@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dubbench.leaderboards.caveats import FLOOR, floor, within
+from dubbench.leaderboards.caveats import FLOOR, floor, odd, within
 from dubbench.leaderboards.failures import failures, rejected
 from dubbench.leaderboards.markdown import ARROW, intervals_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
@@ -48,7 +48,7 @@ def view(part: Part, ident: str, name: str) -> View:
         "facts": _facts(part),
         "notes": [*dict.fromkeys(note for run in sheet.runs for note in run.manifest.notes), *sheet.notes],
         "intervals": intervals_note(part.sampler),
-        "caveats": within(sheet, part.cells, part.hidden),
+        "caveats": [*within(sheet, part.cells, part.hidden), *odd(sheet)],
         "hidden": [{"column": column, "why": why} for (_, column), why in part.hidden.items()],
         "columns": [_column(m, floor(sheet, part.cells, m)) for m in measures],
         "ranking": _rows(part, _order(part, part.cells), part.cells, sheet.ranking),

@@ -30,7 +30,6 @@ class DurationError(MetricBase):
             aggregate=Mean(value="error_s"),
             unit="s",
             digits=3,
-            headline=False,
             expects={"gain(db=-12)": "invariant", "noisy(snr=10)": "invariant"},
         ),
     )
@@ -46,4 +45,4 @@ class DurationError(MetricBase):
 
     def score(self, item: Item) -> Stats:
         """``error_s``: seconds, >= 0."""
-        return {"error_s": abs(item.dub.duration - item.duration)}
+        return {"error_s": abs(item.length - item.duration)}

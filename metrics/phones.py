@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Option, Quantile, Stats, Unscored
-from dubbench.errors import require
+from dubbench.datasets.spoken_text import PAUSE, spoken
+from dubbench.errors import DubbenchError, require
 from dubbench.runtime.digests import file_digest
 from dubbench.signal import forced_alignment, sphinx
 from dubbench.signal.forced_alignment import AlignmentError, Phone
@@ -52,7 +53,7 @@ def boundary_errors(truth: Sequence[Phone], dub: Sequence[Phone]) -> NDArray[np.
     return np.array([(q.start - p.start, q.end - p.end) for p, q in zip(a, b, strict=True)]).reshape(-1, 2)
 
 
-def spoken(phones: Sequence[Phone]) -> list[tuple[sphinx.Pronunciation, ...]]:
+def pronounced(phones: Sequence[Phone]) -> list[tuple[sphinx.Pronunciation, ...]]:
     """The one pronunciation of each word that an alignment chose."""
     words: dict[int, list[str]] = {}
     for phone in phones:
@@ -61,12 +62,27 @@ def spoken(phones: Sequence[Phone]) -> list[tuple[sphinx.Pronunciation, ...]]:
     return [(tuple(words[i]),) for i in sorted(words)]
 
 
+def without_figures(text: str) -> str:
+    """``text`` with its numbers in words, as DiFlowDubber's front end reads them; a text without figures as it is.
+
+    Raises:
+        AlignmentError: there is nothing to speak in it.
+    """
+    if not any(character.isdigit() for character in text):
+        return text
+    try:
+        words = spoken(text, sphinx.dictionary())
+    except DubbenchError as error:
+        raise AlignmentError(str(error)) from error
+    return " ".join(word.rstrip(".") for word in words if word != PAUSE)
+
+
 def align_truth(sound: Sound, text: str) -> list[Phone]:
     """Phones of the ground truth, remembered; aligned again with the pronunciations chosen, just as the dub will be."""
 
     def align() -> list[Phone]:
         samples = sound.at(sphinx.RATE)
-        chosen = spoken(forced_alignment.align_words_phones(samples, text))
+        chosen = pronounced(forced_alignment.align_words_phones(samples, text))
         return forced_alignment.align_pronunciations(samples, chosen)
 
     return sound.derive(f"phones/pocketsphinx/{text}", align)
@@ -155,7 +171,7 @@ class PhoneBoundaries(MetricBase):
         except AlignmentError as error:
             return Unscored(f"ground truth: {error}")
         try:
-            dub = forced_alignment.align_pronunciations(item.dub.at(sphinx.RATE), spoken(truth))
+            dub = forced_alignment.align_pronunciations(item.dub.at(sphinx.RATE), pronounced(truth))
         except AlignmentError as error:
             return Unscored(f"dub: {error}")
         return {"error_ms": 1000.0 * float(np.median(np.abs(boundary_errors(truth, dub))))}
@@ -168,7 +184,7 @@ class PhoneBoundaries(MetricBase):
         """
         if self._listed is None:
             assert item.truth is not None
-            return align_truth(item.truth, item.clip.text)
+            return align_truth(item.truth, without_figures(item.clip.text))
         if item.clip.id not in self._listed:
             raise AlignmentError("the clip is not in the list of phone durations")
         return self._listed[item.clip.id]

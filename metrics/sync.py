@@ -122,7 +122,9 @@ class Sync(MetricBase):
         self._model, _ = load_expert(WEIGHTS)
 
     def score(self, item: Item) -> Stats | Unscored:
-        """``confidence``, ``distance``: 0 to 2; ``offset_ms``, ``offset_abs_ms``: multiples of 40 up to 600.
+        """``confidence``, ``distance``: 0 to 2; ``offset_ms``, ``offset_abs_ms``: multiples of 40 up to 600;
+        ``faces``: how many faces most pictures show, of which the most prominent one is followed; ``face_found``: in
+        what share of the pictures it was found.
 
         Unscored: a clip without a face, a clip or a dub of less than 0.4 s, a dub without speech.
         """
@@ -143,6 +145,8 @@ class Sync(MetricBase):
             "distance": found.distance,
             "offset_ms": 1000 * found.offset,
             "offset_abs_ms": abs(1000 * found.offset),
+            "faces": float(item.picture.faces),
+            "face_found": float(item.picture.face.found.mean()),
         }
 
 

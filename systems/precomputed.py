@@ -211,13 +211,18 @@ def _list(folder: Path) -> Index:
 
 
 def _lookup(index: Index, name: str) -> Path | None:
-    """The file for a filled rule, with or without suffix.
+    """The file for a filled rule, with or without suffix; an id may itself end in what looks like one.
 
     Raises:
         DubbenchError: a rule with ``*`` finds several.
     """
     suffix = PurePosixPath(name).suffix.lower()
-    key, suffixes = (name[: -len(suffix)], (suffix,)) if suffix in SUFFIXES else (name, SUFFIXES)
+    found = _with_suffix(index, name, SUFFIXES)
+    return found or (_with_suffix(index, name[: -len(suffix)], (suffix,)) if suffix in SUFFIXES else None)
+
+
+def _with_suffix(index: Index, key: str, suffixes: tuple[str, ...]) -> Path | None:
+    """The file of this path without suffix that has the first of some suffixes."""
     if "*" not in key:
         files = index.get(key, {})
         return next((files[s] for s in suffixes if s in files), None)
@@ -230,7 +235,7 @@ def _lookup(index: Index, name: str) -> Path | None:
         if suffix and pattern.fullmatch(other.rpartition("/")[0])
     ]
     if len(found) > 1:
-        raise DubbenchError(f"two files fit the rule {name}: {found[0]} and {found[1]}; say which with rule=")
+        raise DubbenchError(f"two files fit the rule {key}: {found[0]} and {found[1]}; say which with rule=")
     return found[0] if found else None
 
 

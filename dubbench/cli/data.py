@@ -40,6 +40,7 @@ def data_check(
     root: RootOption = None,
     split: SplitOption = "all",
     workers: WorkersOption = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not look for faces (about a second a clip).")] = False,
     json: JsonOption = False,
 ) -> None:
     """Open every clip and report, a line each, what is wrong. Exit 3 if anything is."""
@@ -47,7 +48,7 @@ def data_check(
     from dubbench.datasets.roots import open_dataset
 
     data = open_dataset(dataset, roots_of(root, dataset))
-    report, problems = check_dataset(data, split, workers or os.cpu_count() or 1)
+    report, problems = check_dataset(data, split, workers or os.cpu_count() or 1, quick)
     answer(report, json)
     raise typer.Exit(3 if problems else 0)
 

@@ -145,15 +145,21 @@ def show_dataset(name: str, opener: Callable[[str, dict[str, Path]], Dataset], r
     return row
 
 
-def check_dataset(data: Dataset, split: str, workers: int) -> tuple[Row, int]:
-    """Open every clip; returns the report and how many problems there are."""
+def check_dataset(data: Dataset, split: str, workers: int, quick: bool) -> tuple[Row, int]:
+    """Open every clip; returns the report and how many problems there are. ``quick`` leaves the faces out."""
+    from importlib.util import find_spec
+
     from dubbench.datasets.check import check, summary
+    from dubbench.pipeline.own_sync import faces_and_sync
     from dubbench.runtime.progress import progress
 
     chosen = select(data, split)
+    able = find_spec("mediapipe") is not None and find_spec("torch") is not None
+    look = faces_and_sync if able and not quick else None
+    said = "followed" if look else "not looked for" + ("" if quick else ": pip install 'dubbench[face,metrics]'")
     with progress("checking clips", len(chosen.clips)) as advance:
-        problems = [*data.problems(), *check(chosen.clips, workers, advance, data.info.seconds)]
-    report = {**summary(data, chosen.clips), "problems": [f"{p.clip}: {p.what}" for p in problems]}
+        problems = [*data.problems(), *check(chosen.clips, workers, advance, data.info.seconds, look)]
+    report = {**summary(data, chosen.clips), "faces": said, "problems": [f"{p.clip}: {p.what}" for p in problems]}
     return report, len(problems)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -249,6 +250,9 @@ _PLACE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, 
 
 def main() -> None:
     """Entry point: one line for what a user can mend, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal or pipe cannot show is replaced, and no error
+            stream.reconfigure(errors="replace")
     code: object = 0
     try:
         code = app(standalone_mode=False, prog_name="dubbench")

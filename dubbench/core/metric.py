@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
@@ -168,9 +169,26 @@ class MetricInfo(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """A clip that a metric cannot score, and why (one line)."""
+    """A clip that a metric cannot score, and why (one line).
+
+    A reason that names the ground truth or the text lays it on the clip (`lies_with_clip`).
+    """
 
     reason: str
+
+
+def lies_with_clip(reason: str) -> bool:
+    """Whether a clip is unscored for what it is (its ground truth, its text), whatever metric or system looks at it."""
+    return bool(re.search(r"\bground truth\b|^(the )?text\b|^no text\b|^the clip cannot be used\b", reason))
+
+
+def heard_seconds(video: float) -> float:
+    """Seconds of a dub that are scored for a video of ``video`` seconds: twice its length and two more.
+
+    What a dub says after that cannot fit its picture any more, and would only cost time; how long it goes on stands
+    in ``duration-s``.
+    """
+    return 2 * video + 2
 
 
 @dataclass(slots=True)
@@ -179,12 +197,13 @@ class Item:
 
     Attributes:
         clip: the clip (its text, its video's path, its exact phone timings if any).
-        dub: the dub at its own rate.
+        dub: the dub at its own rate, at most its first `heard_seconds`.
         truth: ground-truth speech at 16 kHz on the video's clock, shared by all systems of the clip.
         reference: the reference voice at 16 kHz, shared likewise.
         duration: of the video in seconds.
         fps: of the video.
         picture: the video's frames and face, shared by all dubs of the clip; made from the clip where it is not given.
+        length: of the whole dub in seconds; that of ``dub`` where it is not given.
     """
 
     clip: Clip
@@ -194,10 +213,12 @@ class Item:
     duration: float
     fps: float
     picture: Picture = field(default=None)  # type: ignore[assignment] # never None once it is made
+    length: float = 0.0
 
     def __post_init__(self) -> None:
         if self.picture is None:
             self.picture = Picture(self.clip.video)
+        self.length = self.length or self.dub.duration
 
 
 def lacking(info: MetricInfo, item: Item, truth_problem: str = "", reference_problem: str = "") -> str:

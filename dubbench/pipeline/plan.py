@@ -19,7 +19,7 @@ from dubbench.errors import DubbenchError, one_line
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.components import make_system, metric_entries
 from dubbench.pipeline.pairing import Pairing, Reference, another_clip, load_table, pair
-from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, prepare, sound_file
+from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, oddities, prepare, sound_file
 from dubbench.pipeline.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import rows_digest
@@ -106,6 +106,7 @@ def _plan(
         files={name: path.name for name, path in files.items() if path is not None},
         notes=(
             *filter(None, [chosen.note, note({c: r.apart for c, r in ready.items()}, data.info.name), *declared]),
+            *oddities(ready, data.info.name),
             *left_out,
         ),
         code=code(),

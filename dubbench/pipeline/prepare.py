@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from dubbench.core.clip import Clip
@@ -17,7 +19,7 @@ from dubbench.runtime.digests import digest as digest_of
 from dubbench.runtime.files import write_text
 from dubbench.runtime.worker_pool import Crash, each
 from dubbench.signal.media import AGAIN, RATE, hear, recipe, resample, silent_copy, write_wav
-from dubbench.signal.soundtrack import Soundtrack
+from dubbench.signal.soundtrack import SILENCE, Soundtrack
 from dubbench.signal.survey import survey
 from dubbench.signal.truncation import SHORT, cut_short
 
@@ -143,9 +145,12 @@ def _heard(clip: Clip) -> tuple[Soundtrack | None, str]:
     if clip.audio is None:
         return None, f"clip {clip.id} has no ground-truth sound; add it, or read only columns that need none"
     try:
-        return hear(clip.audio), ""
+        track = hear(clip.audio)
     except DubbenchError as error:
         return None, one_line(error)
+    if float(np.abs(track.samples).max()) < SILENCE:
+        return None, f"{clip.audio}: the sound is silent; add the speech"
+    return track, ""
 
 
 def _earlier(kept: Path, clip: str, work: Path) -> Prepared | None:
@@ -156,6 +161,20 @@ def _earlier(kept: Path, clip: str, work: Path) -> Prepared | None:
         return None
     whole = video_file(work, made.digest).exists() and (made.truth_problem or sound_file(work, made.digest).exists())
     return replace(made, clip=clip) if whole else None
+
+
+def oddities(ready: Mapping[str, Prepared], dataset: str) -> list[str]:
+    """A line on each kind of oddity among the clips, with the first few of them; the others are counted."""
+    groups: dict[str, dict[str, str]] = {}
+    for clip, made in sorted(ready.items()):
+        for line in made.notes:
+            groups.setdefault(re.sub(r"\d+(\.\d+)?", "#", line), {})[clip] = line
+    lines = []
+    for found in groups.values():
+        first, line = next(iter(found.items()))
+        more = f"; likewise {len(found) - 1:,} more of {len(ready):,} clips" if len(found) > 1 else ""
+        lines.append(f"{first}: {line}{more}; see: dubbench data check {dataset}")
+    return lines
 
 
 def content_digest(text: str, *paths: Path | None) -> str:

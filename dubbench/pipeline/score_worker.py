@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubbench.core.clip import Clip
-from dubbench.core.metric import Item, Metric, Stats, Unscored, lacking
+from dubbench.core.metric import Item, Metric, Stats, Unscored, heard_seconds, lacking
 from dubbench.errors import one_line
 from dubbench.pipeline.components import make_metric
 from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
@@ -35,7 +35,8 @@ class DubToScore:
 
 @dataclass(frozen=True, slots=True)
 class ClipTask:
-    """One clip to score with all its dubs. ``truth`` and ``reference`` are wavs at 16 kHz, None where there is none."""
+    """One clip to score with all its dubs. ``truth`` and ``reference`` are wavs at 16 kHz, None where there is none.
+    ``problem`` is why the clip itself cannot be used: then no system is charged with it."""
 
     clip: Clip
     duration: float
@@ -46,17 +47,22 @@ class ClipTask:
     jobs: tuple[DubToScore, ...]
     device: str
     reference_problem: str = ""
+    problem: str = ""
 
 
 def score_key(signature: str, recipe_digest: str, clip: ClipRow, dub: DubRow) -> str:
     """What a score depends on: the whole recipe, the clip (text, video, truth), the reference, the dub's bytes."""
-    return digest(
-        [signature, recipe_digest, clip.digest or clip.id, clip.reference_digest, dub.digest or f"no dub: {dub.reason}"]
-    )[:32]
+    made = f"the clip: {clip.problem}" if clip.problem else dub.digest or f"no dub: {dub.reason}"
+    if not clip.problem and dub.seconds > (most := heard_seconds(clip.duration)):
+        made += f" up to {most:g} s"
+    return digest([signature, recipe_digest, clip.digest or clip.id, clip.reference_digest, made])[:32]
 
 
 DUBS = 8
 """For so many dubs of a clip, or part of them, a clip's process has the time limit once."""
+
+CUT = "scored_s"
+"""Statistic that every metric of a dub has of which only so many seconds were scored (`heard_seconds`)."""
 
 GIVE_UP = 3
 """After this many clips in a row whose process hangs or dies, clips are scored a metric at a time; a metric whose
@@ -202,8 +208,10 @@ def _score(work: ClipTask) -> list[ScoreRow]:
     for job in work.jobs:
         item: Item | None = None
         if job.wav is not None:
-            dub = Sound(*read_audio_native(job.wav))
-            item = Item(work.clip, dub, truth, reference, work.duration, work.fps, picture)
+            samples, rate = read_audio_native(job.wav)
+            dub = Sound(samples[: round(heard_seconds(work.duration) * rate)], rate)
+            length = len(samples) / rate
+            item = Item(work.clip, dub, truth, reference, work.duration, work.fps, picture, length)
         for name, key in job.wanted:
             rows.append(_row(work, job, name, key, item))
     return rows
@@ -215,15 +223,19 @@ def _row(work: ClipTask, job: DubToScore, name: str, key: str, item: Item | None
     if isinstance(metric, str):
         return row.model_copy(update={"reason": metric, "error": True})
     try:
-        if item is None:
-            stats: Stats | Unscored = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
+        if work.problem:
+            stats: Stats | Unscored = Unscored(f"the clip cannot be used: {work.problem}")
+        elif item is None:
+            stats = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
         elif reason := lacking(metric.info, item, work.truth_problem, work.reference_problem):
             stats = Unscored(reason)
         else:
             stats = metric.score(item)
+        if item is not None and item.length > item.dub.duration and not isinstance(stats, Unscored):
+            stats = {**stats, CUT: item.dub.duration}
         update: dict[str, object] = {"reason": stats.reason} if isinstance(stats, Unscored) else _checked(stats)
     except (Exception, SystemExit) as error:
-        update = {"reason": one_line(error), "error": True}
+        update = {"reason": one_line(error).replace(str(work.clip.video), "the video"), "error": True}
     return row.model_copy(update=update)
 
 

@@ -15,6 +15,10 @@ from dubbench.signal.container import AGAIN, frames_of, opened, sound_stream, st
 _GAP = 0.012
 """Seconds by which a packet must lie off the end of the one before to count as a gap: containers round to 1 ms, and
 the shortest usual packet lasts 20 ms."""
+_AHEAD = 12
+"""Pieces, about a quarter of a second, that must agree that there is a gap."""
+SILENCE = 1e-3
+"""Peak below which there is nothing but silence (-60 dB of full scale)."""
 _FAR = 60.0
 """Seconds of silence before or within the sound that are filled up at most."""
 
@@ -69,11 +73,12 @@ def soundtrack(path: Path, as_stated: bool = False) -> Soundtrack:
     samples, gaps = _joined(pieces, start, rate, path)
     if as_stated and exact and told:
         samples = samples[: max(1, round(told * rate))]
-    remarks = [
-        f"the sound lacks {length:.2f} s at {at - (clock.zero if clock else start):.2f} s" for at, length in gaps
-    ]
+    remarks = []
+    if gaps:
+        first, total = gaps[0][0] - (clock.zero if clock else start), sum(length for _, length in gaps)
+        remarks.append(f"gaps in the sound: {len(gaps)}, {total:.2f} s in all, the first at {first:.2f} s")
     if bad:
-        remarks.append(f"{len(bad)} packets of the sound cannot be decoded")
+        remarks.append(f"{len(bad)} packets of the sound cannot be decoded; {AGAIN}")
     if clock is not None:
         shift = round((start - clock.zero) * rate)
         if shift >= rate * max(clock.duration, 0.001) and shift > rate:
@@ -93,21 +98,30 @@ def soundtrack(path: Path, as_stated: bool = False) -> Soundtrack:
 def _joined(
     pieces: list[tuple[float | None, NDArray[np.float32]]], start: float, rate: int, path: Path
 ) -> tuple[NDArray[np.float32], list[tuple[float, float]]]:
-    """The pieces at their times, and the gaps between them as (start, length) in seconds."""
+    """The pieces at their times, and the gaps between them as (start, length) in seconds.
+
+    A piece lies off where its time and those of the pieces after it all do: times that jump to and fro are the
+    container's rounding (some count 40 ms), and the pieces then follow each other.
+    """
+    lengths = np.array([len(x) for _, x in pieces]) / rate
+    due = start + np.concatenate([[0.0], np.cumsum(lengths[:-1])])
+    off = np.array([0.0 if time is None else time - at for (time, _), at in zip(pieces, due, strict=True)])
     out: list[NDArray[np.float32]] = []
     gaps: list[tuple[float, float]] = []
-    end = start
-    for time, x in pieces:
-        off = 0.0 if time is None else time - end
-        if off > _FAR:
-            raise MediaError(f"{path}: no sound for {off:.0f} s after {end - start:.2f} s; {AGAIN}")
-        if off > _GAP:
-            fill = round(off * rate)
+    level = 0.0
+    for number, (_, x) in enumerate(pieces):
+        ahead = off[number : number + _AHEAD] - level
+        late, early = float(ahead.min()), float(ahead.max())
+        if late > _FAR:
+            raise MediaError(f"{path}: no sound for {late:.0f} s after {due[number] + level - start:.2f} s; {AGAIN}")
+        if late > _GAP and (len(ahead) > 2 or late > 10 * _GAP):
+            fill = round(late * rate)
             out.append(np.zeros(fill, np.float32))
-            gaps.append((end, off))
-            end += fill / rate
-        elif off < -_GAP:  # sound that overlaps what was there already
-            x = x[min(len(x), round(-off * rate)) :]
+            gaps.append((float(due[number]) + level, late))
+            level += fill / rate
+        elif early < -_GAP and len(ahead) > 2:  # sound that overlaps what was there already
+            cut = min(len(x), round(-early * rate))
+            x = x[cut:]
+            level -= cut / rate
         out.append(x)
-        end += len(x) / rate
     return np.concatenate(out), gaps

@@ -69,15 +69,16 @@ def _remarks(clock: Timeline, times: Floats, seen: Seen) -> list[str]:
     missing = due - len(times)
     late = f"; the first is seen at {times[0]:.2f} s" if times[0] > LATE else ""
     if missing > 0:
-        lines.append(f"{missing} of {due} pictures cannot be decoded{late}")
+        lines.append(f"{missing} of {due} pictures cannot be decoded{late}; {AGAIN}")
     if seen.damaged:
-        lines.append(f"{seen.damaged} of {due} pictures are damaged")
+        lines.append(f"{seen.damaged} of {due} pictures are damaged; {AGAIN}")
     elif seen.refused and missing <= 0:
-        lines.append(f"{len(seen.refused)} packets of the picture cannot be decoded")
+        lines.append(f"{len(seen.refused)} packets of the picture cannot be decoded; {AGAIN}")
     if not clock.steady:
         steps = np.diff(clock.times)
         lines.append(
-            f"no constant frame rate: pictures are shown for {1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms"
+            f"no constant frame rate: pictures are shown for {1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms, "
+            "and read by their times"
         )
     if clock.hidden:
         lines.append(f"{clock.hidden} pictures of the file are not played, as its edit list says")

@@ -145,12 +145,12 @@ def align(
 
 
 def _forced(samples: NDArray[np.floating], text: str, words_file: Path | None) -> tuple[list[Phone], str]:
+    from dubbench.datasets.spoken_text import PAUSE
     from dubbench.signal.forced_alignment import align_pronunciations, text_words
     from dubbench.signal.phone_timings import read_align, spread
 
     from .text import words
     from .text.dictionary import pronounce
-    from .text.speaking import PAUSE
 
     spoken = [pronounce(word) for word in words(text) if word != PAUSE]
     try:

@@ -10,7 +10,7 @@ from spoken import SENTENCES, say
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Item, Unscored
 from dubbench.datasets.grid import sentence
-from dubbench.metrics.phones import PhoneBoundaries, align_truth, boundary_errors, spoken
+from dubbench.metrics.phones import PhoneBoundaries, align_truth, boundary_errors, pronounced
 from dubbench.signal.forced_alignment import SILENCE, Phone
 from dubbench.signal.listed_phones import write_listed
 from dubbench.signal.media import read_audio
@@ -40,7 +40,7 @@ def test_boundaries_by_hand() -> None:
 
 def test_the_chosen_pronunciations() -> None:
     phones = [Phone(SILENCE, 0, 1), Phone("Z", 1, 2, 0), Phone("EH", 2, 3, 0), Phone("D", 3, 4, 0), Phone("B", 4, 5, 1)]
-    assert spoken(phones) == [(("Z", "EH", "D"),), (("B",),)]
+    assert pronounced(phones) == [(("Z", "EH", "D"),), (("B",),)]
 
 
 def test_itself_is_perfect_and_a_delay_is_seen_in_full() -> None:

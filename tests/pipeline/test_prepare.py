@@ -42,7 +42,7 @@ def test_a_full_disk_is_no_fault_of_the_clip(
     clock = Timeline(0.0, np.arange(25) / 25, 1.0, 25.0, True)
     monkeypatch.setattr(module, "survey", lambda _: Survey(clock, clock.times, 32, 32, True, ()))
     monkeypatch.setattr(module, "cut_short", lambda _: "")
-    monkeypatch.setattr(module, "hear", lambda _: Soundtrack(np.zeros(16000, np.float32), 16000))
+    monkeypatch.setattr(module, "hear", lambda _: Soundtrack(np.ones(16000, np.float32), 16000))
     monkeypatch.setattr(module, "silent_copy", lambda *_: None)
     monkeypatch.setattr(module, step, refuse)
     work = tmp_path / "work"

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.datasets.spoken_text import PAUSE, spoken
 from dubbench.errors import DubbenchError
 
 from .dictionary import dictionary, pronounce
-from .speaking import PAUSE, spoken
 
 SILENCE = "sil"
 PHONES = (

@@ -6,11 +6,11 @@ import random
 import numpy as np
 import pytest
 
+from dubbench.datasets.numbers import LARGEST, cardinal, number, ordinal, year
+from dubbench.datasets.spoken_text import clean
 from dubbench.errors import DubbenchError
 from dubbench.systems.diflowdubber.config import PAPER
 from dubbench.systems.diflowdubber.text import PHONES, canonical, phone_ids, phonemes, words
-from dubbench.systems.diflowdubber.text.numbers import LARGEST, cardinal, number, ordinal, year
-from dubbench.systems.diflowdubber.text.speaking import clean
 
 pytest.importorskip("pocketsphinx")
 from dubbench.systems.diflowdubber.text.dictionary import dictionary, past_sound, plural_sound, pronounce

@@ -7,9 +7,8 @@ import unicodedata
 from collections.abc import Callable, Container
 
 from dubbench.datasets.grid_grammar import SLOTS
+from dubbench.datasets.numbers import cardinal, digits, number, ordinal, plural
 from dubbench.errors import DubbenchError
-
-from .numbers import cardinal, digits, number, ordinal, plural
 
 PAUSE = ","
 """The token of a pause; every other token is a lower-case word, or a letter's name as in ``b.``"""
