@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dubbench.core.system import SystemInfo
 from dubbench.errors import DubbenchError
-from dubbench.pipeline.nearest_reference import Nearest, nearest, warning
+from dubbench.pipeline.nearest_reference import Traces, chance, traces, warning
 from dubbench.pipeline.pairing import Pairing, Reference
 from dubbench.pipeline.plan import _declared
 from dubbench.pipeline.prepare import sound_file
@@ -15,11 +16,17 @@ from dubbench.signal.media import read_audio, write_wav
 
 
 def test_the_verdict() -> None:
-    assert Nearest(24, 20, 2, 1 / 6).suspicious and not Nearest(24, 20, 6, 1 / 6).suspicious
-    assert not Nearest(24, 10, 0, 1 / 6).suspicious and not Nearest(5, 5, 0, 1 / 6).suspicious
-    said = warning("theirs", "2.0", Nearest(24, 20, 2, 1 / 6))
-    assert said.startswith("theirs: declared 2.0, but of 24 dubs 20 sound most like the clip's own recording")
-    assert warning("theirs", "2.0", Nearest(24, 3, 20, 1 / 6)) == ""
+    assert Traces(20, 0.53, 0.001).suspicious and not Traces(20, 0.01, 0.001).suspicious
+    assert not Traces(20, 0.53, 0.3).suspicious and not Traces(7, 0.53, 0.001).suspicious
+    assert warning("theirs", "2.0", Traces(20, 0.53, 0.001)).startswith("theirs: declared 2.0, but in 20 of its dubs")
+    assert warning("theirs", "2.0", Traces(20, 0.01, 0.001)) == ""
+
+
+def test_chance_is_uniform_without_a_trace_and_small_with_one() -> None:
+    rng = np.random.default_rng(3)
+    without = [chance([rng.standard_normal((8, 8)) + 3 * rng.standard_normal(8)]) for _ in range(60)]
+    assert 0.35 < np.mean(without) < 0.65
+    assert chance([rng.standard_normal((8, 8)) + 3 * np.eye(8) for _ in range(3)]) < 0.001
 
 
 def test_own_recordings_are_noticed(shared_data: Path, tmp_path: Path) -> None:
@@ -50,9 +57,10 @@ def test_own_recordings_are_noticed(shared_data: Path, tmp_path: Path) -> None:
             made.append(DubRow(system="x", clip=row.id, key="", path=path))
         return made
 
-    own, reference = nearest(tmp_path, manifest, dubs(0)), nearest(tmp_path, manifest, dubs(1))
-    assert (own.n, own.suspicious, reference.suspicious) == (8, True, False)
-    assert own.own >= 7 and reference.reference >= 7 and own.chance == pytest.approx(1 / 6)
+    own, reference = traces(tmp_path, manifest, dubs(0)), traces(tmp_path, manifest, dubs(1))
+    assert (own.n, reference.n) == (8, 8)
+    assert own.suspicious and own.own < 0.01 < 0.2 < own.reference
+    assert not reference.suspicious and reference.reference < 0.01
 
 
 @pytest.mark.parametrize(
