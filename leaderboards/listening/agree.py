@@ -1,9 +1,9 @@
 """Do metrics agree with people? Rank correlations and pairwise accuracy of every column against votes.
 
 Over systems: Spearman's rho, Kendall's tau-b, and the share of pairs of systems that the metric orders as people do
-(Kocmi et al. 2021). Over dubs: the same over (system, clip), where the pairs are systems on one clip. Clips and listeners
-are drawn together with replacement, the same for metric and votes; systems stay as they are, so that the intervals speak
-of these systems. A column where lower is better is turned first: agreement is always positive.
+(Kocmi et al. 2021). Over dubs: the same over (system, clip), where the pairs are systems on one clip. Clips and
+listeners are drawn together with replacement, the same for metric and votes; systems stay as they are, so that the
+intervals speak of these systems. A column where lower is better is turned first: agreement is always positive.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def agreements(sheet: Sheet, opinions: Sequence[Opinion], controls: bool = False
         DubbenchError: the votes name fewer than `FEWEST` systems of the run.
     """
     systems = list(sheet.entrants) if controls else sheet.ranking
+    clips = {"", *(clip.id for clip in sheet.clips)}
     out = []
     for kind in dict.fromkeys(opinion.column for opinion in opinions):
-        mine = [o for o in opinions if o.column == kind and o.system in systems and (not o.clip or o.clip in sheet.place)]
+        mine = [o for o in opinions if o.column == kind and o.system in systems and o.clip in clips]
         voted = [label for label in systems if any(o.system == label for o in mine)]
         if len(voted) < FEWEST:
             known = ", ".join(systems)
@@ -94,31 +95,33 @@ def _one(sheet: Sheet, kind: str, labels: Sequence[str], opinions: Sequence[Opin
     arrays = [{name: x[clips] for name, x in sheet.stats(label, m).items()} for label in labels]
     each = sign * np.stack([values(m.column, sheet.stats(label, m), sheet.count)[clips] for label in labels])
 
-    def metric(index: NDArray[np.intp]) -> Floats:
-        return np.array([sign * float(m.column.aggregate.resample(x, index[None])[0]) for x in arrays])
+    def systems(index: NDArray[np.intp], weight: Floats) -> Floats:
+        metric = [sign * float(m.column.aggregate.resample(x, index[None])[0]) for x in arrays]
+        return _systems(np.array(metric), ballot, index, weight)
 
+    def dubs(index: NDArray[np.intp], weight: Floats) -> Floats:
+        return _dubs(each, ballot, index, weight)
+
+    known = 0 if "" in people else len(people)
     rng = np.random.default_rng(seed_of(f"{sheet.manifest.comparability}\0{kind}\0{m.metric}\0{m.column.name}"))
-    draws = [
-        _draw(len(clips), len(people) if "" not in people else 1, rng) for _ in range(RESAMPLES)
-    ] if len(clips) >= UNITS or ("" not in people and len(people) >= UNITS) else []
-    plain = np.arange(len(clips)), np.ones(len(people))
-    levels = [("systems", len(labels), lambda index, weight: _systems(metric(index), ballot, index, weight, len(labels)))]
+    sampled = max(len(clips), known) >= UNITS
+    draws = [_draw(len(clips), len(people), known, rng) for _ in range(RESAMPLES if sampled else 0)]
+    levels = [("systems", len(labels), systems)]
     if heard:
-        dubs = len(set(zip(ballot.system.tolist(), ballot.clip.tolist(), strict=True)))
-        levels.append(("dubs", dubs, lambda index, weight: _dubs(each, ballot, index, weight)))
+        levels.append(("dubs", len(set(zip(ballot.system.tolist(), ballot.clip.tolist(), strict=True))), dubs))
     out = []
-    for level, n, measure_of in levels:
-        points = measure_of(*plain)
-        samples = np.array([measure_of(*draw) for draw in draws]).reshape(-1, 3)
+    for level, n, compare in levels:
+        points = compare(np.arange(len(clips)), np.ones(len(people)))
+        samples = np.array([compare(*draw) for draw in draws]).reshape(-1, 3)
         found = [estimate(points[i], samples[:, i], n) for i in range(3)]
         out.append(Agreement(kind, m.column.name, level, n, *found))
     return out
 
 
-def _draw(clips: int, people: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
+def _draw(clips: int, people: int, known: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
     """Clips drawn with replacement and how often each listener was; a side with fewer than `UNITS` stays as it is."""
     index = np.sort(rng.integers(0, clips, clips)) if clips >= UNITS else np.arange(clips)
-    weight = np.bincount(rng.integers(0, people, people), minlength=people) if people >= UNITS else np.ones(people)
+    weight = np.bincount(rng.integers(0, people, people), minlength=people) if known >= UNITS else np.ones(people)
     return index.astype(np.intp), weight.astype(float)
 
 
@@ -128,7 +131,8 @@ def _weights(ballot: _Ballot, index: NDArray[np.intp], people: Floats, clips: in
     return np.asarray(by_clip * people[ballot.listener])
 
 
-def _systems(metric: Floats, ballot: _Ballot, index: NDArray[np.intp], people: Floats, count: int) -> Floats:
+def _systems(metric: Floats, ballot: _Ballot, index: NDArray[np.intp], people: Floats) -> Floats:
+    count = len(metric)
     weight = _weights(ballot, index, people, len(index))
     with np.errstate(invalid="ignore", divide="ignore"):
         votes = np.bincount(ballot.system, weight * ballot.score, count) / np.bincount(ballot.system, weight, count)
@@ -143,7 +147,9 @@ def _dubs(each: Floats, ballot: _Ballot, index: NDArray[np.intp], people: Floats
     told = ballot.clip >= 0
     size = systems * clips
     with np.errstate(invalid="ignore", divide="ignore"):
-        votes = np.bincount(cell[told], (weight * ballot.score)[told], size) / np.bincount(cell[told], weight[told], size)
+        votes = np.bincount(cell[told], (weight * ballot.score)[told], size) / np.bincount(
+            cell[told], weight[told], size
+        )
     voted = votes.reshape(systems, clips)[:, index]
     x, y = each[:, index].ravel(), voted.ravel()
     n = len(index)

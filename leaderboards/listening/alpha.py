@@ -1,7 +1,7 @@
 """Krippendorff's alpha: do listeners agree more than by chance? 1 is agreement, 0 chance.
 
-Krippendorff, Computing Krippendorff's alpha-reliability (2011), by coincidences. Written here since the kept library for
-it (``krippendorff``) is under the GPL; held against the paper's worked example.
+Krippendorff, Computing Krippendorff's alpha-reliability (2011), by coincidences. Written here since the kept library
+for it (``krippendorff``) is under the GPL; held against the paper's worked example.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from dubbench.leaderboards.statistics import NOTHING, Estimate, seed_of
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A system in a column. ``unit`` is what its interval takes as a sample; ``unscreened`` is the value of all answers."""
+    """A system in a column. ``unit``: what its interval takes as a sample. ``unscreened``: the value of all answers."""
 
     column: str
     system: str

@@ -72,7 +72,7 @@ def _clustered(influence: Floats, clusters: Sequence[object]) -> tuple[Floats, i
 
 
 def means(scores: Floats, groups: Sequence[int], count: int) -> tuple[Floats, Floats]:
-    """(d,) means of the answers of each group and the (n, d) influence of each answer on them; NaN for an empty group."""
+    """(d,) means of the answers of each group, NaN for an empty one; (n, d) influence of each answer on them."""
     member = np.asarray(groups)[:, None] == np.arange(count)
     size = member.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -44,10 +44,9 @@ def blocks(able: NDArray[np.bool_], listeners: int, pages: int, rng: np.random.G
     conditions, clips = able.shape
     if not able.any():
         raise DubbenchError("no clip has a dub of any system; nothing can be heard")
-    if pages > int(able.sum()):
-        raise DubbenchError(
-            f"{pages} pages a listener, and only {int(able.sum())} different ones; give --pages {int(able.sum())} or fewer"
-        )
+    most = int(able.sum())
+    if pages > most:
+        raise DubbenchError(f"{pages} pages a listener, and only {most} different ones; give --pages {most} or fewer")
     heard = np.zeros(able.shape)
     met = np.zeros((conditions, conditions))
     sides = np.zeros((conditions, 2), int)

@@ -1,9 +1,9 @@
 """A run to a listening test: chosen clips and systems, blocks, stimuli, the key, and what is published.
 
-    OUT/key.json      what every page showed: keep it, never publish it
-    OUT/page/         index.html and media/: what listeners see; any web server or a folder on disk
-    OUT/webmushra/    one configuration a block, and wavs
-    OUT/crowd.csv     one row a block: address and completion
+OUT/key.json      what every page showed: keep it, never publish it
+OUT/page/         index.html and media/: what listeners see; any web server or a folder on disk
+OUT/webmushra/    one configuration a block, and wavs
+OUT/crowd.csv     one row a block: address and completion
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Wishes:
 
 
 PRESETS = {"paper": Wishes(tests=(Asked(name="mos-s", step=0.5),), listeners=20, pages=30, clips=30)}
-"""``paper``: 20 listeners rate 30 clips each for likeness of voice, in half points as the authors' own page has them."""
+"""``paper``: 20 listeners rate 30 clips each for likeness of voice, in half points as on the authors' own page."""
 
 
 @dataclass
@@ -239,13 +239,14 @@ def _page(
         made.used.setdefault(ident, source)
         return ident
 
+    own = protocol.original and sources.has(sources.truth, clip)
     return Shown(
         test=number,
         clip=clip.id,
         systems=shown,
         media=tuple(use(sources.dub(label, clip)) for label in shown),
         reference=use(sources.reference(clip)) if protocol.reference else "",
-        original=use(sources.dub(sources.truth, clip)) if protocol.original and sources.has(sources.truth, clip) else "",
+        original=use(sources.dub(sources.truth, clip)) if own else "",
         text=clip.text if protocol.text else "",
         kind=place.kind,  # type: ignore[arg-type]
         of=None if place.of is None else place.of + start,

@@ -104,4 +104,6 @@ def read_key(folder: Path) -> Key:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise DubbenchError(f"{path}: not the key of a listening test ({where}: {first['msg']}); export again") from error
+        raise DubbenchError(
+            f"{path}: not the key of a listening test ({where}: {first['msg']}); export again"
+        ) from error

@@ -21,9 +21,7 @@ def public(key: Key, collect: str = "") -> dict[str, Any]:
             {
                 "says": asked.protocol.says,
                 "sides": asked.protocol.sides,
-                "questions": [
-                    {"name": q.name, "asks": q.asks, "choices": q.choices} for q in asked.protocol.questions
-                ],
+                "questions": [{"name": q.name, "asks": q.asks, "choices": q.choices} for q in asked.protocol.questions],
             }
             for asked in key.tests
         ],

@@ -62,7 +62,15 @@ def _scale(labels: tuple[str, ...], low: float, step: float) -> tuple[tuple[Valu
 _NATURAL = ("bad: not like a person", "poor", "fair", "good", "excellent: as a person speaks")
 _SAME_VOICE = ("surely another person", "probably another", "cannot say", "probably the same", "surely the same person")
 _IN_STEP = ("voice and lips do not belong together", "far out of step", "somewhat", "nearly in step", "fully in step")
-_COMPARE = ("A much better", "A better", "A slightly better", "the same", "B slightly better", "B better", "B much better")
+_COMPARE = (
+    "A much better",
+    "A better",
+    "A slightly better",
+    "the same",
+    "B slightly better",
+    "B better",
+    "B much better",
+)
 _THREE: tuple[tuple[Value, str], ...] = (("A", "A"), ("same", "the same"), ("B", "B"))
 AXES = {
     "pronunciation": "Whose words are clearer and spoken more correctly?",
@@ -95,7 +103,7 @@ def protocol(name: str, step: float = 1.0) -> Protocol:
         return Protocol(name, {"naturalness": "MOS-N"}, says, (asks,))
     if name == "mos-s":
         asks = Question("similarity", "Is this the voice of the reference?", _scale(_SAME_VOICE, 1, step))
-        says = "Play the reference, then the video. Rate how alike the two voices are, whatever the quality of the sound."
+        says = "Play the reference, then the video. Rate how alike the two voices are, whatever the sound quality."
         return Protocol(name, {"similarity": "MOS-S"}, says, (asks,), reference=True)
     if name == "mos-sync":
         asks = Question("sync", "How well does the voice fit the lips?", _scale(_IN_STEP, 1, step))
@@ -108,6 +116,6 @@ def protocol(name: str, step: float = 1.0) -> Protocol:
         return Protocol(name, {"comparison": "CMOS"}, says, (asks,), sides=2)
     if name == "ab":
         questions = tuple(Question(axis, asks_, _THREE) for axis, asks_ in AXES.items())
-        says = "Play both videos, and the original where there is one. Say for every question which is better, or the same."
+        says = "Play both videos; the original is there to compare with. Answer every question for itself."
         return Protocol(name, {a: f"BT-{a}" for a in AXES}, says, questions, sides=2, original=True, text=True)
     raise DubbenchError(f"no listening test is called {name!r}; there are {', '.join(NAMES)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dubbench.leaderboards.listening.analysis import Analysis, Rating
-from dubbench.leaderboards.statistics import Estimate
+from dubbench.leaderboards.statistics import UNITS, Estimate
 from dubbench.leaderboards.table import csv_text, number
 from dubbench.runtime.files import write_text
 
@@ -74,9 +74,9 @@ def latex(analysis: Analysis) -> str:
     """A booktabs table: a row a system, a column a test, each value with half its 95 % interval."""
     columns = list(dict.fromkeys(r.column for r in analysis.ratings))
     cells = {(r.system, r.column): r for r in analysis.ratings}
-    units = ", ".join(f"{c}: {_unit(next(r for r in analysis.ratings if r.column == c))}" for c in columns)
+    units = "; ".join(f"{c}: {_unit(next(r for r in analysis.ratings if r.column == c))}" for c in columns)
     lines = [
-        f"% 95 % intervals by {units}; {len(analysis.kept)} listeners of {len(analysis.listeners)} kept",
+        f"% {units}; {len(analysis.kept)} of {len(analysis.listeners)} listeners kept",
         rf"\begin{{tabular}}{{l{'c' * len(columns)}}}",
         r"\toprule",
         " & ".join(["System", *(rf"{_tex(c)} $\uparrow$" for c in columns)]) + r" \\",
@@ -104,7 +104,11 @@ def _tex(text: str) -> str:
 
 
 def _unit(rating: Rating) -> str:
-    return rating.unit or "nothing (too few listeners and clips)"
+    return (
+        f"95 % intervals by {rating.unit}"
+        if rating.unit
+        else f"No intervals: under {UNITS} listeners and {UNITS} clips"
+    )
 
 
 def _interval(e: Estimate) -> str:
@@ -128,22 +132,26 @@ def report(analysis: Analysis) -> str:
             key=lambda r: -(r.estimate.value if r.estimate.value is not None else -99),
         )
         agreed = analysis.alphas[column]
-        lines += [f"## {column}", "", f"{_meaning(column)} 95 % intervals by {_unit(rows[0])}. "]
+        lines += [f"## {column}", "", f"{_meaning(column)} {_unit(rows[0])}. "]
         lines[-1] += f"Krippendorff's alpha {_interval(agreed)} ({agreed.n} votes that pair)."
         lines += ["", "| system | value | n | without screening |", "|---|---|---|---|"]
         for r in rows:
             raw = "-" if r.unscreened is None else f"{r.unscreened:.2f}"
-            lines.append(f"| {_md(r.system)} ({key.systems[r.system]}) | {_interval(r.estimate)} | {r.estimate.n} | {raw} |")
+            lines.append(
+                f"| {_md(r.system)} ({key.systems[r.system]}) | {_interval(r.estimate)} | {r.estimate.n} | {raw} |"
+            )
         told = [d for d in analysis.differences if d.column == column and d.holm is not None and d.holm < 0.05]
         all_ = sum(d.column == column for d in analysis.differences)
         lines += ["", f"{len(told)} of {all_} pairs differ (p < 0.05 after Holm)" + (":" if told else ".")]
         lines += [""] if told else []
-        lines += [
-            f"- {_md(d.a)} − {_md(d.b)}: {_interval(d.estimate)}, p = {d.holm:.2g}"
-            for d in told
-        ]
+        lines += [f"- {_md(d.a)} − {_md(d.b)}: {_interval(d.estimate)}, p = {d.holm:.2g}" for d in told]
         lines.append("")
-    lines += ["## Listeners", "", "| listener | pages | catch trials | agreement | drift | |", "|---|---|---|---|---|---|"]
+    lines += [
+        "## Listeners",
+        "",
+        "| listener | pages | catch trials | agreement | drift | |",
+        "|---|---|---|---|---|---|",
+    ]
     for x in analysis.listeners:
         agreement = "-" if x.agreement is None else f"{x.agreement:.2f}"
         drift = "-" if x.drift is None else f"{x.drift:.2f}"

@@ -25,8 +25,8 @@ def read_opinions(path: Path) -> tuple[list[Opinion], list[str]]:
     """The rows of a CSV, and a line for what is not read.
 
     Columns: ``system`` and ``score`` (or ``value``, ``mos``); ``clip``, ``listener``, ``column`` where there are such.
-    With ``against`` a row is a comparison, and both systems get a vote of opposite sign. ``kept`` = 0 and ``repeat`` = 1
-    are left out.
+    With ``against`` a row is a comparison, and both systems get a vote of opposite sign. Rows with ``kept`` 0 or
+    ``repeat`` 1 are left out.
 
     Raises:
         DubbenchError: no such table.

@@ -37,7 +37,8 @@ def page_id(block: int, page: int) -> str:
 
 
 def write_webmushra(out: Path, key: Key, media: Path) -> Path:
-    """Write ``out/dubbench-EXPORT``: copy it into webMUSHRA's ``configs`` and open ``?config=dubbench-EXPORT/block-001.yaml``."""
+    """Write ``out/dubbench-EXPORT``: copy it into webMUSHRA's ``configs``; its address gets
+    ``?config=dubbench-EXPORT/block-001.yaml``."""
     name = folder_name(key)
     folder = out / name
     (folder / "media").mkdir(parents=True, exist_ok=True)
