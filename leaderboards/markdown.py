@@ -44,8 +44,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def shown(sheet: Sheet, hidden: Hidden, headline: bool = True) -> list[Measure]:
-    """The columns of the main table: headline columns that keep their word."""
-    return [m for m in kept(sheet, hidden) if m.column.headline or not headline]
+    """The columns of the main table: headline columns that hold their declarations, and all columns of a metric that
+    was asked for by name and has no headline column."""
+    there = kept(sheet, hidden)
+    led = {m.metric for m in there if m.column.headline}
+    named = set(sheet.manifest.chosen) - led
+    return [m for m in there if m.column.headline or m.metric in named or not headline]
 
 
 def intervals_note(sampler: Sampler) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dubbench.cli.option_help import option_rows
 from dubbench.core.identity import signature
 from dubbench.core.plugins import factory, names, origin
 from dubbench.core.spec import parse_spec
@@ -55,16 +56,17 @@ def show_system(spec: str) -> Row:
     if parsed.name in listed() and parsed.name not in names("systems"):
         return listed()[parsed.name].model_dump()
     where = origin("systems", parsed.name)
+    make = factory("systems", parsed.name)
+    options = option_rows(make)
     try:
-        return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "origin": where}
+        return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "options": options, "origin": where}
     except DubbenchError as error:
         if parsed.args or parsed.kwargs:
             raise
-        make = factory("systems", parsed.name)
         return {
             "name": parsed.name,
             "summary": _summary(make),
-            "options": str(inspect.signature(make).replace(return_annotation=inspect.Signature.empty)),
+            "options": options,
             "state": f"not ready: {error}",
             "origin": where,
         }
@@ -101,15 +103,38 @@ def _known(name: str) -> Row:
     return {"columns": ", ".join(c.name for c in columns), "recipe": "", "profiles": ", ".join(profiles)}
 
 
-def show_metric(name: str) -> Row:
-    """A metric's whole recipe, its columns and its signature."""
-    metric = make_metric(name)
+def show_metric(text: str) -> Row:
+    """A metric's whole recipe, its options, columns and signature.
+
+    Raises:
+        DubbenchError: unknown, with the metric that gives a column of that name; not importable; options do not fit.
+    """
+    name = parse_spec(text).name
+    try:
+        origin("metrics", name)
+    except DubbenchError as error:
+        raise DubbenchError(_by_column(name) or str(error)) from error
+    metric = make_metric(text)
     return {
         **metric.info.model_dump(),
         "signature": signature(metric.info),
+        "options": option_rows(factory("metrics", name)),
         "columns": [c.model_dump() for c in metric.columns],
         "origin": origin("metrics", name),
     }
+
+
+def _by_column(name: str) -> str:
+    """Where a column of that name comes from; empty if no metric gives it."""
+    for metric in names("metrics"):
+        try:
+            columns = getattr(factory("metrics", metric), "columns", ())
+        except DubbenchError:
+            continue
+        for column in columns:
+            if column.name.casefold() == name.casefold():
+                return f"{column.name} is a column of the metric {metric!r}: dubbench metrics {metric}"
+    return ""
 
 
 def list_datasets() -> list[Row]:

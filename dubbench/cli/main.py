@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -38,6 +40,7 @@ from dubbench.errors import DubbenchError
 
 app = typer.Typer(
     cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="dubbench: the benchmark for video dubbing.",
     no_args_is_help=True,
     add_completion=False,
@@ -281,6 +284,9 @@ def _usage(error: Any) -> NoReturn:
     ctx = getattr(error, "ctx", None)
     where = ctx.command_path if ctx is not None else "dubbench"
     text = " ".join(error.format_message().split())
+    if ctx is not None and (unknown := re.fullmatch(r"No such command '([^']*)'\.?", text)):
+        close = difflib.get_close_matches(unknown[1], ctx.command.list_commands(ctx), n=1, cutoff=0.5)
+        text = f"{text.rstrip('.')}{f'; did you mean {close[0]!r}?' if close else '.'}"
     _fail(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {where} --help", 2)
 
 

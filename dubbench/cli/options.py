@@ -15,10 +15,14 @@ SystemOption = Annotated[
 ]
 DatasetOption = Annotated[str, typer.Option(help="Data set. See: dubbench data list")]
 RootOption = Annotated[
-    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR, repeated, for suites.")
+    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR where there are several.")
 ]
 SettingOption = Annotated[
-    str, typer.Option(help="1.0: reference is the clip itself; 2.0: same speaker; 3.0: --voices.")
+    str,
+    typer.Option(
+        help="1.0: reference is the clip itself; 2.0: another clip of the speaker; 3.0: --voices.",
+        callback=lambda text: f"{text}.0" if text in ("1", "2", "3") else text,
+    ),
 ]
 SplitOption = Annotated[str, typer.Option(help="test, all, another split of the data set, or a file of clip ids.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many clips, spread over the split.")]

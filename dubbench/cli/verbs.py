@@ -14,9 +14,40 @@ from typer.core import TyperGroup
 from dubbench.core.plugins import factory, names
 from dubbench.errors import DubbenchError
 
+PANELS = {
+    "Run and score": ("run", "synth", "score", "dub", "merge", "status", "validity"),
+    "Compare and publish": (
+        "board",
+        "compare",
+        "tables",
+        "figures",
+        "published",
+        "ablate",
+        "sweep",
+        "mos",
+        "bundle",
+        "verify",
+    ),
+    "What there is": ("systems", "metrics", "doctor", "check"),
+    "Data and weights": ("data", "assets", "setup"),
+    "Train": ("train", "codec"),
+}
+"""The help's headings and the verbs under them, in reading order; verbs of other packages follow."""
+
 
 class Verbs(TyperGroup):
     """The root of the command line: the verbs written in `dubbench.cli`, then those of plugins."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The verbs under their headings."""
+        rest = self.list_commands(ctx)
+        for heading, verbs in [*PANELS.items(), ("From other packages", tuple(rest))]:
+            there = [verb for verb in verbs if verb in rest]
+            rest = [verb for verb in rest if verb not in there]
+            rows = [(verb, self.get_command(ctx, verb).get_short_help_str(90)) for verb in there]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of all verbs; a plugin's that has the name of one of ours is left out."""
