@@ -47,6 +47,19 @@ def examine() -> list[Row]:
     return rows
 
 
+def examine_system(name: str) -> list[Row]:
+    """What one system lacks; a system that runs in an environment of its own says where each part is expected.
+
+    Raises:
+        DubbenchError: unknown, or not importable.
+    """
+    make = factory("systems", name)
+    if hasattr(make, "lacks"):
+        rows: list[Row] = make.lacks()
+        return rows
+    return [_row(f"system {name}")]
+
+
 def healthy(rows: list[Row], strict: bool = False) -> bool:
     """Whether all works; what is optional may be missing, unless ``strict``."""
     return all(row["state"] == "ok" or (row["state"].startswith(OPTIONAL) and not strict) for row in rows)

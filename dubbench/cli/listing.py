@@ -29,10 +29,10 @@ def list_systems() -> list[Row]:
     rows: list[Row] = []
     for name in names("systems"):
         try:
-            summary = _summary(factory("systems", name))
+            make = factory("systems", name)
+            summary, state = _summary(make), make.state() if hasattr(make, "state") else "ready"
         except DubbenchError as error:
-            summary = f"unusable: {error}"
-        state = known[name].state if name in known else ""
+            summary, state = f"unusable: {error}", "unusable"
         rows.append({"name": name, "summary": summary, "state": state, "origin": origin("systems", name)})
     for name, entry in known.items():
         if name not in names("systems"):
@@ -58,6 +58,9 @@ def show_system(spec: str) -> Row:
     where = origin("systems", parsed.name)
     make = factory("systems", parsed.name)
     options = option_rows(make)
+    if hasattr(make, "about") and not (parsed.args or parsed.kwargs):
+        about = {"name": parsed.name, "summary": _summary(make), **make.about()}
+        return {**about, "options": options, "origin": where}
     try:
         return {"spec": str(parsed), **make_system(parsed).info.model_dump(), "options": options, "origin": where}
     except DubbenchError as error:

@@ -27,6 +27,7 @@ def metrics(
 
 
 def doctor(
+    name: Annotated[str | None, typer.Argument(help="Only this system: what it lacks, and where.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for what is optional, too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -35,8 +36,8 @@ def doctor(
     Exit 1 if something is missing or broken; what is marked optional (weights to download, and packages for them alone)
     may be missing.
     """
-    from dubbench.cli.doctor import examine, healthy
+    from dubbench.cli.doctor import examine, examine_system, healthy
 
-    rows = examine()
+    rows = examine_system(name) if name else examine()
     answer(rows, json)
     raise typer.Exit(0 if healthy(rows, strict) else 1)

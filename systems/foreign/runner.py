@@ -83,7 +83,7 @@ class ForeignRunner(SystemBase):
         self._crashes, self._given_up, self._good = 0, "", {}  # type: ignore[var-annotated]
         self._told = False
         try:
-            self.about = self._host.start()
+            self.hello = self._host.start()
         except ProcessError as error:
             raise DubbenchError(f"{error}; its log: {self.folder / 'logs'}") from error
 
@@ -151,7 +151,7 @@ class ForeignRunner(SystemBase):
         kept.mkdir(exist_ok=True)
         copy: dict[str, Any] = dict(message)
         for key in ("video", "reference"):
-            source = Path(str(message[key]))
+            source = Path(str(message.get(key, "")))
             if source.is_file():
                 copy[key] = str(shutil.copy(source, kept / source.name))
         for path in place.iterdir():

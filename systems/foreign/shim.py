@@ -89,7 +89,7 @@ def isolate(host):
 def _watch(host):
     """A process that ends the group once the host is gone, whatever this one is busy with."""
     own = os.getpid()
-    if os.fork():
+    if os.getpgrp() != own or os.fork():  # a group that is not ours, where a person runs this by hand, is left alone
         return
     os.closerange(0, 256)
     while os.getppid() == own and _there(host):
@@ -248,7 +248,7 @@ class Channel:
 
 def main(folder):
     """Load the adapter, then answer until there are no more requests."""
-    own = os.getpid()
+    own, folder = os.getpid(), os.path.abspath(folder)
     with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
         job = json.load(file)
     wake = os.dup(0)

@@ -164,7 +164,7 @@ def test_the_log_of_a_failure_has_its_traceback(make: Make) -> None:
 
 def test_the_network_is_off_and_the_home_is_its_own(make: Make) -> None:
     system = make()
-    assert system.about["network"] in ("namespace", "sockets of Python alone")
+    assert system.hello["network"] in ("namespace", "sockets of Python alone")
     assert system._host is not None
     assert system._host._environment(3)["HOME"].startswith(str(system.folder))
 
@@ -229,7 +229,7 @@ def test_the_order_of_requests_can_be_repeated_by_hand(make: Make, tmp_path: Pat
     (copy / "job.json").write_text(json.dumps({**job, "work": str(copy)}))
     (copy / "answers.jsonl").unlink()
     with Path(os.devnull).open() as nothing:
-        subprocess.run([sys.executable, str(SHIM), str(copy)], stdin=nothing, check=True, start_new_session=True)
+        subprocess.run([sys.executable, str(SHIM), str(copy)], stdin=nothing, check=True)
     rows = [json.loads(line) for line in (copy / "answers.jsonl").read_text().splitlines()]
     assert [row["status"] for row in rows] == ["ready", "ok", "ok", "ok"]
     assert (copy / rows[1]["wav"]).stat().st_size == 44 + 4 * len(before["a"].samples)
