@@ -26,7 +26,7 @@ def test_a_system_and_a_metric_from_a_file(dubbench: Command, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = (tmp_path / "run" / "board" / "table.csv").read_text()
-    assert "low," in table and "peak-dBFS,-20.0" in table
+    assert "low," in table and "Beep,example" in table and "peak-dBFS,-20,,,4,4" in table
     wrong = dubbench("run", "--dataset", "example-tones", "--root", "tones", "--system", f"{system}:Boop")
     assert "has no 'Boop'; it has Beep" in wrong.stderr
     wrong = dubbench("run", "--dataset", "example-tones", "--root", "tones", "--system", f"{system}:Beep(herz=1)")

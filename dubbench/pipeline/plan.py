@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dubbench.core.clip import Clip
 from dubbench.core.identity import info_digest
-from dubbench.core.plugins import factory
+from dubbench.core.plugins import factory, in_file
 from dubbench.core.spec import Spec
 from dubbench.datasets.base import Dataset, Vetted
 from dubbench.datasets.roots import open_dataset
@@ -148,7 +148,7 @@ def _rejected(data: Dataset, chosen: set[str]) -> tuple[tuple[str, str], ...]:
 def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     entries: dict[str, SystemEntry] = {}
     for spec in specs:
-        label = _as_label(spec.label or str(spec))
+        label = _as_label(spec.label or _own_name(spec))
         if not spec.args and not spec.kwargs:
             defaults = getattr(factory("systems", spec.name), "defaults_for", None)
             spec = replace(spec, kwargs=tuple(defaults(data.info).items())) if defaults else spec
@@ -161,6 +161,11 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
                 raise DubbenchError(f"system {spec}: {name} is {value}; give a finite number")
         entries[label] = SystemEntry(spec=str(spec), info=info, digest=info_digest(info))
     return entries
+
+
+def _own_name(spec: Spec) -> str:
+    """The spec itself; of a class in a file without the folders, which are nobody's business."""
+    return str(replace(spec, name=spec.name.rpartition(":")[2]) if in_file(spec.name) else spec)
 
 
 def _as_label(label: str) -> str:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -99,7 +100,8 @@ class _Worker(Generic[T, R]):
         self.pipe, theirs = context.Pipe()
         # No daemon: it may have processes of its own. `_kill_all` sees to it that none is waited for at exit.
         self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=False)
-        self.process.start()
+        with _without_main():
+            self.process.start()
         theirs.close()
         _alive.add(self)
 
@@ -230,6 +232,22 @@ def _thread_count(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process start without importing the program's own script again, which would run it a second time where it
+    lacks the usual ``if __name__ == "__main__"``. Tasks are functions of modules, so nothing is missed."""
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        main.__spec__ = None
+        if "__file__" in kept:
+            del main.__file__
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def _start(parent: int) -> None:
