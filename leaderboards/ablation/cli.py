@@ -83,7 +83,7 @@ def ablate(
     from dubbench.core.spec import parse_spec
     from dubbench.datasets.roots import roots_of
     from dubbench.leaderboards.ablation.vary import Vary
-    from dubbench.leaderboards.ablation.work import Bench, same_as_before, work
+    from dubbench.leaderboards.ablation.work import Bench, plan, same_as_before, work
     from dubbench.leaderboards.ablation.write import ablation_content, write
     from dubbench.pipeline.cell import Cell, Resources
     from dubbench.pipeline.store import slug
@@ -136,6 +136,8 @@ def ablate(
     command = _command(roots)
     with held(folder):
         same_as_before(folder, told)
+        left = [line.seconds for line in plan(recipe, chosen, bench, _clips(bench)) if not line.done]
+        typer.echo(f"{len(left)} steps, about {about(sum(left))}; given again, it goes on where it was", err=True)
 
         def after(done: Sequence[int]) -> None:
             content = ablation_content(recipe, done, chosen, [bench.folder(seed) for seed in done], command)
@@ -261,10 +263,10 @@ def _show_plan(recipe: Any, seeds: Sequence[int], bench: Any, as_json: bool) -> 
 
 
 def _show_sweep(made: Sequence[Any], bench: Any, as_json: bool) -> None:
-    from dubbench.leaderboards.ablation.work import SECONDS_A_DUB, SECONDS_A_SCORE
+    from dubbench.leaderboards.ablation.work import dub_and_score_seconds
 
     clips = _clips(bench)
-    seconds = clips * (len(made) + 1) * (SECONDS_A_DUB + SECONDS_A_SCORE / bench.resources.processes())
+    seconds = dub_and_score_seconds(len(made) + 1, clips, bench.resources)
     if as_json:
         told = {"systems": {spec.label: str(spec) for spec in made}, "clips": clips, "seconds": seconds}
         typer.echo(json.dumps(told, indent=1))

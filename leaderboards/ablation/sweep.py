@@ -61,6 +61,7 @@ class Sweep:
     published: Published | None
     published_line: Line | None
     machine: str
+    clips: int
 
     @property
     def counted(self) -> int | None:
@@ -147,6 +148,7 @@ def collect(sheet: Sheet, system: Spec, option: str, values: Sequence[Any]) -> S
         published,
         theirs,
         machine,
+        sheet.count,
     )
 
 

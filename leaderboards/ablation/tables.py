@@ -35,8 +35,16 @@ class Text:
 
 
 def signed(x: float | None, digits: int) -> str:
-    """With its sign; a dash for None."""
-    return "–" if x is None else f"{x:+.{digits}f}".replace("-", MINUS)
+    """With its sign, but for what rounds to zero; a dash for None."""
+    if x is None:
+        return "–"
+    text = f"{x:+.{digits}f}".replace("-", MINUS)
+    return text if text.strip(f"+{MINUS}0.") else text[1:]
+
+
+def counted(n: int, of: int) -> str:
+    """`` (n/N)`` where not all clips entered."""
+    return f" ({n}/{of})" if n < of else ""
 
 
 def ranged(e: Estimate, digits: int) -> str:
@@ -65,27 +73,33 @@ def headings(rows: Sequence[Row], found: Mapping[tuple[str, str], Effect]) -> di
     return {column: _heading(effect) for (row, column), effect in found.items() if row == rows[0].name}
 
 
-def values_table(rows: Sequence[Row], found: Mapping[tuple[str, str], Effect], truth: Mapping[str, Estimate]) -> Text:
+def values_table(
+    rows: Sequence[Row], found: Mapping[tuple[str, str], Effect], truth: Mapping[str, Estimate], clips: int
+) -> Text:
     """Every row's value in every column, mean over the seeds."""
     heads = headings(rows, found)
     body = []
     if truth:
-        body.append(("Ground truth", *(_plain(truth.get(c), found[rows[0].name, c]) for c in heads)))
+        body.append(("Ground truth", *(_plain(truth.get(c), found[rows[0].name, c], clips) for c in heads)))
     for row in rows:
         cells = []
         for column in heads:
             effect = found[row.name, column]
             n = min(e.n for e in effect.value)
             mean = effect.mean
-            cells.append(f"{mean:.{effect.measure.column.digits}f} (n {n})" if mean is not None else f"– (n {n})")
+            value = f"{mean:.{effect.measure.column.digits}f}" if mean is not None else "–"
+            cells.append(value + counted(n, clips))
         body.append((row.title, *cells))
     shift = len(body) - len(rows)
     groups = {i + shift: name for i, name in _groups(rows).items()}
-    return Text("Values, mean over the seeds", ("", *heads.values()), tuple(body), groups)
+    notes = (f"Of {clips} clips; n/N where not all are scored in every seed.",)
+    return Text("Values, mean over the seeds", ("", *heads.values()), tuple(body), groups, notes)
 
 
-def _plain(e: Estimate | None, effect: Effect) -> str:
-    return f"{e.value:.{effect.measure.column.digits}f} (n {e.n})" if e is not None and e.value is not None else "–"
+def _plain(e: Estimate | None, effect: Effect, clips: int) -> str:
+    if e is None or e.value is None:
+        return "–"
+    return f"{e.value:.{effect.measure.column.digits}f}{counted(e.n, clips)}"
 
 
 def changes_table(rows: Sequence[Row], found: Mapping[tuple[str, str], Effect], seeds: int) -> Text:
@@ -153,7 +167,8 @@ def sweep_table(sweep: Sweep) -> Text:
             e = sweep.quality[value, m.column.name]
             digits = m.column.digits
             tail = f" [{e.low:.{digits}f}, {e.high:.{digits}f}]" if e.low is not None and e.high is not None else ""
-            cells.append(f"{e.value:.{digits}f}{tail} (n {e.n})" if e.value is not None else f"– (n {e.n})")
+            value_text = f"{e.value:.{digits}f}{tail}" if e.value is not None else "–"
+            cells.append(value_text + counted(e.n, sweep.clips))
         body.append((f"{sweep.option} {value}", *cells))
     notes = [line_text(what, sweep.option, line) for what, line in sweep.lines.items()]
     if sweep.counted is not None:
@@ -170,7 +185,8 @@ def sweep_table(sweep: Sweep) -> Text:
 def line_text(what: str, option: str, line: Any) -> str:
     """A fitted line in a sentence."""
     sure = f", R² {line.r2:.3f}" if line.r2 is not None else ""
-    return f"{what} = {line.start:.4g} + {line.slope:.4g} · {option} (least squares{sure}, at most {line.off:.2g} off)."
+    slope = f"{'+' if line.slope >= 0 else MINUS} {abs(line.slope):.4g}"
+    return f"{what} = {line.start:.4g} {slope} · {option} (least squares{sure}, at most {line.off:.2g} off)."
 
 
 def _timed(e: Estimate | None) -> str:
@@ -215,6 +231,7 @@ _SYMBOLS = {
 def tex(text: str) -> str:
     """Text for LaTeX: special characters escaped; a loss's name (L_VT) as mathematics."""
     out = "".join(_TEX.get(c) or (f"\\{c}" if c in "&%$#_{}" else _SYMBOLS.get(c, c)) for c in text)
+    out = out.replace("--", "-{}-") if "--" in text else out
     return re.sub(r"\bL\\_(\w+)", r"$\\mathcal{L}_{\\mathrm{\1}}$", out)
 
 

@@ -15,16 +15,16 @@ from dubbench.core.spec import Spec
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.board import write_board
 from dubbench.pipeline.cell import Cell, Resources
-from dubbench.pipeline.dub_step import dub_run
+from dubbench.pipeline.dub_step import dub_run, dubs_of
 from dubbench.pipeline.plan import planned
 from dubbench.pipeline.score_step import score_run
-from dubbench.pipeline.store import read_run
+from dubbench.pipeline.store import read_manifest, read_run
 from dubbench.runtime.files import write_text
 
 TRUTH = Spec("ground_truth")
 
-SECONDS_A_DUB, SECONDS_A_SCORE = 0.6, 2.0
-"""Rough figures for a plan: to dub a clip of 3 s with a small model, and to score it on one core."""
+SECONDS_A_SYSTEM, SECONDS_A_DUB, SECONDS_A_SCORE = 8.0, 0.6, 2.0
+"""Rough figures for a plan: to start a system, to dub a clip of 3 s with a small model, to score it on one core."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,26 @@ def plan(recipe: Recipe, seeds: Sequence[int], bench: Bench, clips: int) -> list
             lines.append(Planned(step.name, done, 0.0 if done else step.seconds()))
         if seed is not None:
             dubs = clips * len(recipe.rows)
-            done = (bench.folder(seed) / "scores.parquet").is_file()
-            each = SECONDS_A_DUB + SECONDS_A_SCORE / bench.resources.processes()
-            lines.append(Planned(f"dub and score {dubs} clips, seed {seed}", done, 0.0 if done else dubs * each))
+            done = _scored(bench.folder(seed), {label(row, seed) for row in recipe.rows})
+            seconds = 0.0 if done else dub_and_score_seconds(len(recipe.rows), clips, bench.resources)
+            lines.append(Planned(f"dub and score {dubs} clips, seed {seed}", done, seconds))
     return lines
+
+
+def _scored(run: Path, labels: set[str]) -> bool:
+    """Whether all these systems are dubbed and scored in a run."""
+    if not (run / "scores.parquet").is_file():
+        return False
+    manifest = read_manifest(run)
+    failed = any(dub.reason for dub in dubs_of(run, manifest) if dub.system in labels)
+    newer = (run / "scores.parquet").stat().st_mtime >= (run / "dubs.jsonl").stat().st_mtime
+    return labels <= set(manifest.systems) and newer and not failed
+
+
+def dub_and_score_seconds(systems: int, clips: int, resources: Resources) -> float:
+    """How long it takes to dub and score, by rough figures."""
+    each = SECONDS_A_DUB + SECONDS_A_SCORE / resources.processes()
+    return systems * (SECONDS_A_SYSTEM + clips * each)
 
 
 def same_as_before(out: Path, told: Mapping[str, Any]) -> None:

@@ -81,7 +81,7 @@ def ablation_content(
         for (row, _), e in found.items()
         if row == rows[0].name and "ground_truth" in sheet.entrants
     }
-    texts = [tables.changes_table(rows, found, len(done)), tables.values_table(rows, found, truth)]
+    texts = [tables.changes_table(rows, found, len(done)), tables.values_table(rows, found, truth, sheet.count)]
     held: list[Held] = []
     if recipe.published is not None:
         held = against(recipe.published, rows, found)

@@ -152,7 +152,7 @@ def test_work_goes_seed_by_seed_and_is_not_done_twice(tmp_path: Path, monkeypatc
     assert len(recipe.did) == 7
     lines = plan(recipe, (0, 1, 2), bench, 10)
     assert next(line.name for line in lines if not line.done) == "dub and score 30 clips, seed 0"
-    assert sum(line.seconds for line in plan(Made(), (0,), bench, 0)) == 4 * 7.0
+    assert sum(line.seconds for line in plan(Made(), (0,), bench, 0)) == 4 * 7.0 + 3 * 8.0
 
 
 def test_a_folder_holds_one_ablation(tmp_path: Path) -> None:
