@@ -51,9 +51,10 @@ def shown(path: Path, clock: Timeline | None = None, seen: Seen | None = None) -
     clock = clock or timeline(path)
     seen = seen if seen is not None else Seen()
     times: list[float] = []
+    turns: dict[int, tuple[str, ...]] = {}
     last = -np.inf
 
-    def timed(frames: Iterator[Any]) -> Iterator[Any]:
+    def timed(frames: Iterator[Any]) -> Iterator[tuple[Any, Shape]]:
         nonlocal last
         for frame in frames:
             seen.reordered |= frame.pts is not None and frame.pts < last
@@ -63,14 +64,14 @@ def shown(path: Path, clock: Timeline | None = None, seen: Seen | None = None) -
                 continue
             times.append(time)
             seen.damaged += bool(frame.is_corrupt)
-            shape = shape_of(frame, stream)
+            shape = shape_of(frame, stream, turns)
             if shape not in seen.shapes:
                 seen.shapes.append(shape)
-            yield frame
+            yield frame, shape
 
     with opened(path) as container:
         stream = picture_stream(container, path)
-        for number, frame in enumerate(upright(timed(frames_of(container, stream, path, seen.refused)), stream)):
+        for number, frame in enumerate(upright(timed(frames_of(container, stream, path, seen.refused)))):
             yield frame, times[number]
 
 

@@ -45,13 +45,19 @@ class Shape:
         )
 
 
-def shape_of(frame: Any, stream: Any) -> Shape:
-    """What a frame and its stream say about how it is shown."""
+def shape_of(frame: Any, stream: Any, turns: dict[int, tuple[str, ...]]) -> Shape:
+    """What a frame and its stream say about how it is shown.
+
+    ``turns`` keeps what each rotation of this stream's frames asks for: a frame whose side data is looked at stays in
+    memory until the garbage collector finds it (PyAV's side data and frame hold each other).
+    """
+    if frame.rotation not in turns:
+        turns[frame.rotation] = _turns(frame)
     ratio = stream.sample_aspect_ratio or Fraction(1)
     pixel = min(4.0, max(0.25, float(ratio))) if ratio > 0 else 1.0
     if abs(pixel - 1) < _SMALL_STEP:
         pixel = 1.0
-    return Shape(frame.width, frame.height, pixel, _turns(frame), bool(frame.interlaced_frame))
+    return Shape(frame.width, frame.height, pixel, turns[frame.rotation], bool(frame.interlaced_frame))
 
 
 def _turns(frame: Any) -> tuple[str, ...]:
@@ -67,13 +73,12 @@ def _turns(frame: Any) -> tuple[str, ...]:
     return ("transpose=cclock_flip", *(("hflip",) if c < 0 else ()), *(("vflip",) if b < 0 else ()))
 
 
-def upright(frames: Iterator[Any], stream: Any) -> Iterator[Any]:
+def upright(frames: Iterator[tuple[Any, Shape]]) -> Iterator[Any]:
     """Each frame as it is shown, all of the first one's size; a frame that is so already passes untouched."""
     size: tuple[int, int] | None = None
     shape: Shape | None = None
     changing: _Changing | None = None
-    for frame in frames:
-        now = shape_of(frame, stream)
+    for frame, now in frames:
         size = size or now.size
         if now != shape:
             if changing is not None:
