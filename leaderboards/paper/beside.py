@@ -19,6 +19,7 @@ from dubbench.leaderboards.paper.layout import (
     Row,
     Table,
 )
+from dubbench.leaderboards.paper.training import explained
 from dubbench.leaderboards.published.rows import TRUTH, Published, Source
 
 TITLES: dict[Kind, str] = {"main": "Results", "nfe": "Number of function evaluations", "prosody": "Prosody and emotion"}
@@ -63,6 +64,7 @@ class Printed:
                 panel = self._nfe_panel(dataset) if kind == "nfe" else self._wide_panel(dataset, kind)
                 if panel is not None:
                     caption = f"{TITLES[kind]} on {dataset}, as published; nothing here was measured by dubbench."
+                    caption = f"{caption} {explained(row.seen for row in panel.rows)}".strip()
                     yield Table(kind, f"{kind}-{dataset}-published", caption, (panel,))
 
     def _wide_panel(self, dataset: str, kind: Kind) -> Panel | None:
@@ -117,5 +119,5 @@ def _cell(n: Published) -> Cell:
 
 
 def _title(source: Source) -> str:
-    mark = f", {source.mark}" if source.mark else ""
+    mark = f", {source.mark}" if source.mark and source.mark.lower() not in source.title.lower() else ""
     return f"As published, never ranked: {source.title.partition(':')[0]}{mark}"

@@ -28,7 +28,7 @@ from dubbench.leaderboards.paper.layout import (
     Table,
     marked,
 )
-from dubbench.leaderboards.paper.training import MARKS, MEANING, seen
+from dubbench.leaderboards.paper.training import explained, seen
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, differences
 from dubbench.leaderboards.table import Grid, Sampler, grid, kept, timings
 
@@ -312,9 +312,9 @@ def _legend(panels: Sequence[Panel], slots: Sequence[Slot]) -> str:
         parts.append("n/N: clips scored, where not all are.")
     if any(not cell.text for cell in cells):
         parts.append("-: not tested or not measured.")
-    letters = dict.fromkeys(MARKS[row.seen] for row in rows if row.seen in MARKS)
+    letters = explained(row.seen for row in rows)
     if letters:
-        parts.append("; ".join(f"{letter}: {MEANING[letter]}" for letter in letters) + ".")
+        parts.append(letters)
     if any(row.source for row in rows):
         parts.append("Published rows keep their own protocols and are not comparable with measured rows.")
     parts += dict.fromkeys(intervals_note(slot.sampler) for slot in slots)

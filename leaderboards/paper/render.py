@@ -28,6 +28,7 @@ caption{text-align:left;max-width:60em;padding:.6em 0}th,td{padding:.15em .7em;t
 th[scope=row],th.l,td.l{text-align:left;font-weight:400}thead tr:first-child{border-top:2px solid}
 thead tr:last-child{border-bottom:1px solid}tbody{border-bottom:1px solid}tbody:last-of-type{border-bottom:2px solid}
 th[scope=rowgroup]{text-align:left;font-style:italic;font-weight:400}u{text-underline-offset:.2em}
+th[scope=colgroup]{text-align:center}sup{line-height:0}
 small{font-size:.8em}body{margin:2em;color-scheme:light dark}.scroll{overflow-x:auto}
 """.strip()
 

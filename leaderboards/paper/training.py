@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from dubbench.core.system import SystemInfo
@@ -27,6 +27,12 @@ MEANING = {
     "d": "trained on this data set, clips not declared",
     "?": "training data not declared",
 }
+
+
+def explained(flags: Iterable[str]) -> str:
+    """What the letters behind names mean, one sentence; empty if there is none."""
+    letters = dict.fromkeys(MARKS[flag] for flag in flags if flag in MARKS)
+    return "; ".join(f"{letter}: {MEANING[letter]}" for letter in letters) + "." if letters else ""
 
 
 def seen(info: SystemInfo, dataset: str, split: str, speakers: Collection[str]) -> Seen:
