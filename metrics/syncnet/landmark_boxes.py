@@ -8,10 +8,10 @@ side and the centre count afterwards. One face a picture, the most prominent one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
+
+from dubbench.signal.film import Pictures
 
 Boxes = NDArray[np.float64]
 
@@ -19,15 +19,15 @@ RAISE_TOP = 0.055
 RAISE_BOTTOM = 0.017
 
 
-def landmark_boxes(pictures: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
-    """For each of (H, W, 3) pictures, blue green red: (1, 4) left, top, right, bottom in pixels, or (0, 4).
+def landmark_boxes(pictures: Pictures) -> list[Boxes]:
+    """For each of (H, W, 3) pictures, red green blue: (1, 4) left, top, right, bottom in pixels, or (0, 4).
 
     Raises:
         DubbenchError: mediapipe is not installed.
     """
     from dubbench.signal.face_mesh import find_face
 
-    points = find_face(np.stack(pictures)[..., ::-1].copy())[..., :2].astype(np.float64)
+    points = find_face(pictures)[..., :2].astype(np.float64)
     return [around(mesh) for mesh in points]
 
 

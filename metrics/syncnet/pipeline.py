@@ -165,4 +165,20 @@ def mediapipe_faces(jpegs: Sequence[bytes]) -> list[Boxes]:
     """Mediapipe's faces as `look` wants them."""
     from dubbench.metrics.syncnet.landmark_boxes import landmark_boxes
 
-    return landmark_boxes([pictures.decoded(jpeg) for jpeg in jpegs])
+    return landmark_boxes(_Decoded(jpegs))
+
+
+class _Decoded:
+    """JPEGs as RGB pictures, each decoded when it is looked at."""
+
+    def __init__(self, jpegs: Sequence[bytes]) -> None:
+        self._jpegs = jpegs
+
+    def __len__(self) -> int:
+        return len(self._jpegs)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (np.ascontiguousarray(pictures.decoded(jpeg)[..., ::-1]) for jpeg in self._jpegs)
+
+    def __reversed__(self) -> Iterator[NDArray[np.uint8]]:
+        return iter(_Decoded(self._jpegs[::-1]))

@@ -1,6 +1,8 @@
 """A plugin that calls ``sys.exit`` ends neither dubbench nor anything beside it."""
 
 import json
+import os
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -89,3 +91,11 @@ def test_metrics_that_exit() -> None:
         ("the metric cannot be loaded: SystemExit: no GPU here", True),
         ("SystemExit: 7", True),
     ]
+
+
+def test_a_pipe_that_cannot_show_all_letters_is_no_error() -> None:
+    say = "import dubbench.cli.main as m; m.app = lambda **_: print('WER \\u2193 \\u4e2d'); m.main()"
+    for encoding in ("cp1252", "ascii"):
+        there = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run([sys.executable, "-c", say], env=there, capture_output=True, check=False)
+        assert done.returncode == 0 and done.stdout.split() == [b"WER", b"?", b"?"], done

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_run import METRICS, Fake, build, control, fakes
 
-from dubbench.core.metric import Column, Effect, MetricInfo
+from dubbench.core.metric import Column, Effect, MetricInfo, lies_with_clip
 from dubbench.leaderboards.matrix import Cell, broken, equivalent, matrix
 from dubbench.leaderboards.sheet import sheets
 from dubbench.leaderboards.statistics import Estimate
@@ -190,3 +190,15 @@ def test_validity_page_escapes_what_systems_are_called(tmp_path: Path) -> None:
     page, *_ = validity_page(build(tmp_path, systems=systems, media=False), tmp_path / "docs" / "validity.md")
     (row,) = (line for line in page.read_text().splitlines() if "mine" in line)
     assert row.startswith(r"| &lt;b&gt;\*mine\*&lt;/b&gt; \| \[x\](y) # head ")
+
+
+def test_a_clip_at_fault_is_not_held_against_a_metric(tmp_path: Path) -> None:
+    """A whispered ground truth or a text that cannot be aligned: the column stays, with 23 of 23."""
+    assert lies_with_clip("no speech in the ground truth") and lies_with_clip("text is outside GRID's grammar")
+    assert not lies_with_clip("no speech in the dub")
+    systems = controls()
+    systems["ground_truth"].unscored = {"f0": [7]}
+    run = build(tmp_path, systems=systems, media=False)
+    run.columns["ground_truth", "f0"].reasons[7] = "no voiced frame in the ground truth"
+    found = cell(matrix(run), "FFE", "ground_truth")
+    assert found.verdict == "holds" and "23 of 23" in found.detail

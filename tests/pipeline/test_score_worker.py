@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dubbench.core.clip import Clip
+from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo
 from dubbench.pipeline import score_worker
-from dubbench.pipeline.score_worker import DUBS, GIVE_UP, ClipTask, DubToScore, passes, score
-from dubbench.pipeline.store import ScoreRow
+from dubbench.pipeline.score_worker import CUT, DUBS, GIVE_UP, ClipTask, DubToScore, passes, score, score_key
+from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
 from dubbench.runtime.files import Journal
 from dubbench.runtime.worker_pool import Crash
+from dubbench.signal.media import write_wav
 
 CLIPS = [f"c{i}" for i in range(8)]
 
@@ -101,3 +104,43 @@ def test_the_time_limit_grows_with_the_dubs(tmp_path: Path, monkeypatch: pytest.
     work = [replace(work_of("a"), jobs=(job,) * count) for count in (1, DUBS, DUBS + 1)]
     score(work, Journal(tmp_path / "scores.jsonl", ScoreRow), workers=1, timeout=9, done=lambda item, rows: None)
     assert limits == [9, 9, 18]
+
+
+class Charging(MetricBase):
+    """Charges a failed dub, and tells how much of a dub it got."""
+
+    info = MetricInfo(name="charging", recipe="charging/x")
+    columns = (Column(name="x", direction="none", aggregate=Mean(value="x")),)
+
+    def score(self, item: Item) -> dict[str, float]:
+        return {"x": item.dub.duration, "whole": item.length}
+
+    def failed(self, clip: Clip) -> dict[str, float]:
+        return {"x": 6.0}
+
+
+def test_a_clip_that_cannot_be_used_is_charged_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(score_worker._metrics, "charging", Charging())
+    job = DubToScore("one", None, "the system failed", (("charging", "key"),))
+    task = ClipTask(Clip("c", "d", "s", "text", Path("v.mkv")), 1.0, 25.0, None, "", None, (job,), "cpu")
+    (charged,) = score_worker._score(task)
+    (free,) = score_worker._score(replace(task, problem="v.mp4: damaged"))
+    assert charged.stats == {"x": 6.0}
+    assert not free.stats and not free.error and free.reason == "the clip cannot be used: v.mp4: damaged"
+    row = ClipRow(id="c", speaker="s", text="text", video="v.mp4", digest="d", duration=3.0)
+    broken, dub = (
+        row.model_copy(update={"problem": "damaged"}),
+        DubRow(system="one", clip="c", key="k", reason="damaged"),
+    )
+    assert score_key("m", "r", row, dub) != score_key("m", "r", broken, dub)
+
+
+def test_a_dub_without_an_end_costs_no_more_than_its_clip_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(score_worker._metrics, "charging", Charging())
+    write_wav(tmp_path / "long.wav", np.full(60 * 8000, 0.1, np.float32), 8000)
+    job = DubToScore("one", tmp_path / "long.wav", "", (("charging", "key"),))
+    task = ClipTask(Clip("c", "d", "s", "text", Path("v.mkv")), 3.0, 25.0, None, "", None, (job,), "cpu")
+    (row,) = score_worker._score(task)
+    assert row.stats == {"x": 8.0, "whole": 60.0, CUT: 8.0}

@@ -186,3 +186,11 @@ def test_released_wavs(tmp_path: Path) -> None:
     both = Precomputed(tmp_path / "emodubber-grid", rule="Setting*/{id}")
     with pytest.raises(DubbenchError, match=r"two files fit the rule Setting\*/s1-bbaf2n"):
         both.find("s1-bbaf2n")
+
+
+def test_ids_that_end_in_what_looks_like_a_suffix(tmp_path: Path) -> None:
+    system = Precomputed(fill(tmp_path, ["bbal8p.mpg.wav", "other.wav"]))
+    found, missing = coverage(system, ["bbal8p.mpg", "other", "absent.mpg"])
+    assert found["bbal8p.mpg"].name == "bbal8p.mpg.wav" and missing == ["absent.mpg"]
+    found, missing = coverage(Precomputed(tmp_path, rule="{id}.wav"), ["bbal8p.mpg", "other"])
+    assert not missing and len(found) == 2
