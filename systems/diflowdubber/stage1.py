@@ -52,19 +52,36 @@ def flow_loss(dfpa: DFPA, tokens: Tensor, valid: Tensor, context: Context, noise
 
 
 def assemble(
-    dfpa: DFPA, context: Context, logits: Tensor, lengths: Tensor, nfe: int, seeds: Sequence[int], temperature: float
+    dfpa: DFPA,
+    context: Context,
+    logits: Tensor,
+    lengths: Tensor,
+    nfe: int,
+    seeds: Sequence[int],
+    temperature: float | Sequence[float],
 ) -> Tensor:
-    """Sample prosody and acoustics, take the likeliest content: (B, books, L), 0 behind each clip's length."""
+    """Sample prosody and acoustics, take the likeliest content: (B, books, L), 0 behind each clip's length.
+
+    ``temperature`` is of all streams of the flow, or one of each.
+    """
     config = dfpa.config
     noise = draw_noise(lengths.tolist(), config.flow_books, nfe, seeds)
     path = MixturePath(config.vocab)
     if config.revise:
-        flow = Sampler(path, True, temperature)(lambda x, t: dfpa(x, t, context), noise.to(logits.device))
+        sampler = Sampler(path, True)
+        flow = sampler(lambda x, t: _cooled(dfpa(x, t, context), temperature), noise.to(logits.device))
     else:
         flow = sample(dfpa, context, noise, lengths.tolist(), path.scheduler, temperature)
     content = logits.argmax(-1)
     tokens = torch.cat([flow[:, : config.prosody], content, flow[:, config.prosody :]], 1)
     return tokens * length_mask(lengths, tokens.shape[2])[:, None]
+
+
+def _cooled(logits: Tensor, temperature: float | Sequence[float]) -> Tensor:
+    """Logits (B, S, L, v) over their streams' temperatures."""
+    if isinstance(temperature, int | float):
+        return logits if temperature == 1 else logits.float() / temperature
+    return logits.float() / torch.tensor(temperature, device=logits.device)[:, None, None]
 
 
 def check_sampling(batch: int, nfe: int, seeds: Sequence[int], temperature: float) -> None:

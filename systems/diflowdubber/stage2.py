@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,9 @@ from .flow.loss import FlowNoise, masked_cross_entropy
 from .layers.masking import masked_mean
 from .stage1 import Generated, Stage1, assemble, check_sampling, flow_loss
 from .synchronizer import Synchronized, Synchronizer, search
+
+Read = Callable[[DFPA, Context, Tensor, Tensor, Sequence[int]], Tensor]
+"""Denoiser, context, content logits (B, n, L, vocab), lengths (B,) and seeds to tokens (B, books, L)."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Stage2(nn.Module):
         seeds: Sequence[int],
         spans: Tensor | None = None,
         temperature: float = 1.0,
+        read: Read | None = None,
     ) -> Generated:
         """Dub: tokens, durations from text and video alone, and attention maps.
 
@@ -163,12 +167,18 @@ class Stage2(nn.Module):
             seeds: one a clip; a clip's tokens depend on its own seed alone.
             spans: (B, N) frames of each phoneme in place of MAS (to probe the model).
             temperature: of the flow's posterior.
+            read: takes tokens from what the model believes in another way than sampling (`decoding.Reader`); then
+                ``nfe`` and ``temperature`` are not looked at.
         """
         check_sampling(len(batch.phonemes), nfe, seeds, temperature)
         tau = self.config.tau
         with torch.no_grad():
             made = self.adapt(batch, spans)
-            tokens = assemble(self.dfpa, made.context, made.logits, batch.token_lengths, nfe, seeds, temperature)
+            lengths = batch.token_lengths
+            if read is not None:
+                tokens = read(self.dfpa, made.context, made.logits, lengths, seeds)
+            else:
+                tokens = assemble(self.dfpa, made.context, made.logits, lengths, nfe, seeds, temperature)
             sync = made.sync
             return Generated(
                 tokens=tokens,

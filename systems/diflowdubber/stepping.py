@@ -93,7 +93,7 @@ def sample(
     noise: Tensor,
     lengths: Sequence[int],
     scheduler: PolynomialScheduler,
-    temperature: float = 1.0,
+    temperature: float | Sequence[float] = 1.0,
 ) -> Tensor:
     """Codes (B, S, L) of the flow's streams; 0 behind a clip's length.
 
@@ -102,8 +102,9 @@ def sample(
         noise: (B, nfe, 2, S, L) from `draw_noise`, on the CPU.
         lengths: tokens of each clip.
         scheduler: κ.
-        temperature: of the posterior.
+        temperature: of the posterior of all streams, or one of each.
     """
+    each = [temperature] * noise.shape[3] if isinstance(temperature, int | float) else temperature
     device = context.condition.device
     weights = [AttentionWeights.of(block.attention) for block in dfpa.dit.blocks]
     turn = torch.complex(*context.turn).transpose(1, 2)  # (B, L' + L, 1, head_dim / 2)
@@ -126,7 +127,7 @@ def sample(
             clip, row, place, u = part
             width = dfpa.config.stream_dim
             logits = head(streams[clip, row, stream * width : (stream + 1) * width]).float()
-            posterior = (logits if temperature == 1 else logits / temperature).softmax(-1)
+            posterior = (logits if each[stream] == 1 else logits / each[stream]).softmax(-1)
             shown[clip, stream, place] = codes[clip, stream, place] = draw_codes(posterior, u)
         if index + 1 < len(steps):
             x = _show(x, shown, jumps, tables, context, before)

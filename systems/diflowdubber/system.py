@@ -29,15 +29,20 @@ class DiFlowDubber(SystemBase):
 
     Args:
         checkpoint: of stage 2: a folder from ``dubbench train release``, a checkpoint or a run; None: the shipped one.
-        nfe: function evaluations of the flow. The defaults of nfe and temperature are what did best on held-out clips
-            with the shipped checkpoint; the paper takes 128 evaluations.
-        temperature: of the flow's posterior; 1 samples what the model believes.
+        nfe: function evaluations of a flow that is sampled; given alone it means ``decode=paper``, whose default is 16
+            (the paper takes 128).
+        temperature: of what the model believes: one number, or ``prosody:content:acoustic``. None: the decoding's.
         codec: the one that made the training features; None: the one beside the checkpoint, else the shipped one.
         batch: clips at once. A clip's dub depends on its own seed alone; across batch sizes it is the same up to the
             rounding of the machine's matrix products.
         bf16: bfloat16 on a GPU; on the CPU it is float32 always.
         lips: folder of .npy lip features, for a checkpoint that was trained on such.
         face: folder of .npy face features, likewise.
+        decode: ``streams`` (prosody and acoustics by their means after one evaluation: what did best on held-out clips
+            with the shipped checkpoint) or ``paper`` (both sampled). Empty: ``streams``, unless ``nfe`` is given.
+        prosody: ``sample``, ``mean`` or ``search`` (the smoothest likely pitch) instead of the decoding's.
+        content: ``likeliest``, or ``mean`` for the books behind the first, instead of the decoding's.
+        acoustic: ``sample`` or ``mean`` instead of the decoding's.
 
     Raises:
         DubbenchError: no checkpoint, or one of another stage.
@@ -46,20 +51,27 @@ class DiFlowDubber(SystemBase):
     def __init__(
         self,
         checkpoint: str | None = None,
-        nfe: int = 16,
-        temperature: float = 0.5,
+        nfe: int | None = None,
+        temperature: float | str | None = None,
         codec: str | None = None,
         batch: int = 1,
         bf16: bool = True,
         lips: str | None = None,
         face: str | None = None,
+        decode: str = "",
+        prosody: str = "",
+        content: str = "",
+        acoustic: str = "",
     ) -> None:
         from dubbench.training.checkpoint import META, find, read_meta, weights_digest
 
         from .codecs import CODEC_FILE, WEIGHTS
+        from .decoding import decoding
 
-        if nfe < 1 or temperature <= 0 or batch < 1:
-            raise DubbenchError("diflowdubber: nfe and batch must be at least 1, temperature above 0")
+        if batch < 1:
+            raise DubbenchError("diflowdubber: batch must be at least 1")
+        decode = decode or ("streams" if nfe is None else "paper")
+        self.decoding = decoding(decode, nfe, temperature, prosody=prosody, content=content, acoustic=acoustic)
         if checkpoint is None and not (WEIGHTS / META).is_file():
             raise DubbenchError(
                 "diflowdubber ships no weights in this installation; train them (docs/training.md) and name them: "
@@ -71,7 +83,7 @@ class DiFlowDubber(SystemBase):
             raise DubbenchError(f"{self.folder}: a checkpoint of stage {self.meta.get('stage')!r}; dubbing needs 'dub'")
         beside = self.folder / CODEC_FILE
         self.codec_spec = codec or (str(beside) if beside.is_file() else "world")
-        self.nfe, self.temperature, self.bf16 = nfe, temperature, bf16
+        self.bf16 = bf16
         self.npy = (lips, face)
         made = self.meta["codec"]
         self.info = SystemInfo(
@@ -84,8 +96,8 @@ class DiFlowDubber(SystemBase):
             trained_on=trained_on(self.meta),
             conditioned_on=("resemblyzer",) if made["name"] == "world" else (made["name"],),
             settings={
-                "nfe": nfe,
-                "temperature": temperature,
+                "decode": decode,
+                **self.decoding.settings,
                 "bf16": bf16,
                 "step": int(self.meta.get("step", 0)),
                 **_inputs(made["name"], self.meta["visual"], self.npy),
@@ -194,6 +206,7 @@ class DiFlowDubber(SystemBase):
 
         from .batch import collate_dub
         from .codec.base import RATE, Tokens
+        from .decoding import Reader
         from .text import PHONES
 
         start = time.perf_counter()
@@ -202,7 +215,8 @@ class DiFlowDubber(SystemBase):
             batch = collate_dub([item for _, item, _ in ready], loaded.model.config).to(loaded.device)
             half = self.bf16 and loaded.device.type == "cuda"
             with torch.autocast(loaded.device.type, torch.bfloat16, enabled=half):
-                made = loaded.model.generate(batch, self.nfe, [r.seed for r in requests], temperature=self.temperature)
+                read = Reader(self.decoding, loaded.codec)
+                made = loaded.model.generate(batch, self.decoding.nfe, [r.seed for r in requests], read=read)
             tokens = made.tokens.cpu().numpy()
         except DubbenchError as error:  # a clip's own fault: find out whose, alone
             if len(ready) == 1:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
+
+if TYPE_CHECKING:
+    from .settle import Beliefs
 
 RATE = 16000
 """Samples a second."""
@@ -99,6 +102,13 @@ class Codec(Protocol):
 
     def decode(self, tokens: Tokens) -> NDArray[np.float32]:
         """L tokens to (200 L,) float32 at 16 kHz."""
+        ...
+
+    def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:
+        """What a model believes of L tokens to tokens (6, L), as `Tokens.stacked`.
+
+        `DubbenchError` if it asks for a search and prosody has no order to search in.
+        """
         ...
 
 

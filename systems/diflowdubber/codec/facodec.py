@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
 from dubbench.runtime.digests import arrays_digest
-from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT, PROSODY, Tokens, checked
+from dubbench.systems.diflowdubber.codec.base import ACOUSTIC, CODES, CONTENT, PROSODY, STREAMS, Tokens, checked
 from dubbench.systems.diflowdubber.codec.facodec_layers import (
     Activation,
     Conv,
@@ -28,6 +28,8 @@ from dubbench.systems.diflowdubber.codec.facodec_layers import (
     TimbreEncoder,
     UpConv,
 )
+from dubbench.systems.diflowdubber.codec.kmeans import Matrix
+from dubbench.systems.diflowdubber.codec.settle import Beliefs, requantise
 from dubbench.weights import convert
 
 WIDTH = 256
@@ -186,6 +188,7 @@ class FACodec:
                 remove_weight_norm(module)
             module.to(device)
         self.device = torch.device(device)
+        self._books: list[Matrix] | None = None
 
     @classmethod
     def load(cls, encoder: Path, decoder: Path, device: str = "cpu", **options: bool) -> FACodec:
@@ -208,6 +211,24 @@ class FACodec:
         speaker = torch.from_numpy(tokens.speaker).to(self.device)[None]
         y: NDArray[np.float32] = self.decoder(self.decoder.embed(codes), speaker)[0, 0].cpu().numpy()
         return y
+
+    def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:
+        """Means of what codes stand for in 256 dimensions: prosody on its own, content and acoustics as residuals.
+
+        Raises:
+            DubbenchError: a search; FACodec's prosody codes have no order.
+        """
+        if beliefs.search:
+            raise DubbenchError("facodec's prosody codes have no order to search in; use prosody=mean or sample")
+        if self._books is None:
+            ids = torch.arange(CODES, device=self.device)
+            books = [layer.embed(ids) for quantizer in self.decoder.quantizer for layer in quantizer.layers]
+            self._books = [book.cpu().numpy() for book in books]
+        rest = np.zeros((beliefs.tokens.shape[1], WIDTH))
+        for rows in (range(PROSODY), range(PROSODY + 1, STREAMS)):
+            codes = requantise(rest, [self._books[row] for row in rows], rows, beliefs, [None] * len(rows))
+            beliefs = Beliefs(codes, beliefs.probabilities)
+        return beliefs.tokens
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -30,7 +30,9 @@ from dubbench.errors import DubbenchError
 from dubbench.runtime.digests import arrays_digest
 from dubbench.systems.diflowdubber.codec.base import Tokens
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign
+from dubbench.systems.diflowdubber.codec.settle import Beliefs
 from dubbench.systems.diflowdubber.codec.world_features import Array, Frames, analyse, synthesise
+from dubbench.systems.diflowdubber.codec.world_settle import settle
 from dubbench.systems.diflowdubber.codec.world_streams import VOICED, Arrays, embed, prosody_codes
 from dubbench.systems.diflowdubber.codec.world_voice import DECIBELS, ENERGY, Voice, absolute, relative
 
@@ -55,6 +57,10 @@ class WorldCodec:
     def decode(self, tokens: Tokens, *, acoustic: bool = True) -> NDArray[np.float32]:
         """L tokens to (200 L,) samples; without ``acoustic`` from prosody and content alone."""
         return synthesise(self.restore(tokens, acoustic=acoustic))
+
+    def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:
+        """See `world_settle`: voicing by mass, pitch and energy by mean or search, residual books by mean."""
+        return settle(self.arrays, beliefs)
 
     def voice(self, speaker: NDArray[np.float32]) -> Voice:
         """What the (256,) speaker vector says about the voice."""

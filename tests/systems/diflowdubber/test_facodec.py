@@ -14,6 +14,7 @@ scipy_signal = pytest.importorskip("scipy.signal")
 from dubbench.errors import DubbenchError  # noqa: E402
 from dubbench.systems.diflowdubber.codec import facodec, facodec_layers  # noqa: E402
 from dubbench.systems.diflowdubber.codec.base import Codec, Tokens, frames_of  # noqa: E402
+from dubbench.systems.diflowdubber.codec.settle import Beliefs  # noqa: E402
 
 State = dict[str, "torch.Tensor"]
 
@@ -157,6 +158,16 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, states: tuple[State, 
         facodec.FACodec(states[0], {k: v for k, v in states[1].items() if k != "timbre_linear.bias"})
     with pytest.raises(DubbenchError, match=r"encoder.*block\.0\.bias"):
         facodec.FACodec({**states[0], "block.0.bias": torch.zeros(3)}, states[1])
+
+
+def test_beliefs_become_the_codes_that_stand_for_their_means(codec: facodec.FACodec) -> None:
+    draw = np.random.default_rng(0)
+    tokens = draw.integers(0, 1024, (6, 12))
+    sure = {row: np.eye(1024, dtype=np.float32)[tokens[row]] for row in (0, 2)}
+    settled = codec.settle(Beliefs(draw.integers(0, 1024, (6, 12)), sure))
+    assert np.array_equal(settled[[0, 2]], tokens[[0, 2]])
+    with pytest.raises(DubbenchError, match="no order to search"):
+        codec.settle(Beliefs(tokens, sure, search=True))
 
 
 def test_activation_is_upsample_snake_downsample() -> None:

@@ -31,6 +31,10 @@ class FakeCodec:
     def encode(self, wav):
         return Tokens.of(np.zeros((6, frames_of(len(wav))), np.int64), np.full(256, np.abs(wav).mean(), np.float32))
 
+    def settle(self, beliefs):
+        likeliest = {row: p.argmax(1) for row, p in beliefs.probabilities.items()}
+        return np.stack([likeliest.get(row, tokens) for row, tokens in enumerate(beliefs.tokens)])
+
     def decode(self, tokens):
         return np.repeat(tokens.prosody[0] / 1024, 200).astype(np.float32)
 
@@ -118,6 +122,20 @@ def test_the_same_seed_gives_the_same_dub_in_any_batch(folder, ask):
         np.testing.assert_array_equal(alone[clip], together[clip])
     (other,) = loaded(folder).dub([ask("a", 20, seed=9)])
     assert not np.array_equal(other.samples, alone["a"])
+
+
+def test_decodings_are_part_of_the_identity(folder, ask):
+    told = [loaded(folder, **o).info.settings for o in ({"nfe": None}, {"decode": "paper"}, {"acoustic": "mean"})]
+    assert [t["decode"] for t in told] == ["streams", "paper", "paper"]
+    assert [t["nfe"] for t in told] == [1, 4, 4] and len({str(t) for t in told}) == 3
+    sounds = []
+    for decode in ("streams", "paper"):
+        requests = [ask("a", 20, seed=1), ask("b", 31, seed=2)]
+        system = loaded(folder, nfe=None, decode=decode, batch=2)
+        sounds.append([dub.samples for dub in system.dub(requests)])
+        (alone,) = system.dub(requests[1:])
+        np.testing.assert_array_equal(alone.samples, sounds[-1][1])
+    assert not np.array_equal(sounds[0][0], sounds[1][0])
 
 
 def test_one_bad_request_takes_no_other_along(folder, ask, tmp_path):
