@@ -44,8 +44,8 @@ DECODINGS: dict[str, dict[str, Any]] = {
     "paper, acoustics by mean": {"decode": "paper", "acoustic": "mean"},
     "means, content by tokens": {"decode": "streams", "content": "likeliest"},
     "means": {"decode": "streams", "content": "mean"},
-    "means, prosody by search": {"decode": "streams", "prosody": "search"},
-    "means, temperature 0.5": {"decode": "streams", "temperature": 0.5},
+    "means, prosody by search": {"decode": "streams", "content": "mean", "prosody": "search"},
+    "means, temperature 0.5": {"decode": "streams", "content": "mean", "temperature": 0.5},
 }
 
 

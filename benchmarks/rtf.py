@@ -5,19 +5,28 @@
 Random weights (time does not depend on them), clips of 3 s with 25 phones, lips and face given: what is timed is the
 model (text encoder to tokens) and the codec's decoder, `world` for `small` and FACodec for `paper`. One warm-up, then
 the median of three runs, or of one where a run takes over a fifth of ``--seconds``; what would take longer than
-``--seconds``, told from the steps before, is marked unmeasured. The floor is the larger of operations over the
-machine's own matrix-product rate and weight bytes (the denoiser's once a step, the others once a clip, no embedding
-tables) over its own copying rate, both measured just before.
+``--seconds``, told from the steps before, is marked unmeasured. The tokens are sampled (``decode=paper``). The floor
+is the larger of operations over the machine's own matrix-product rate and weight bytes (the denoiser's once a step,
+the others once a clip, no embedding tables) over its own copying rate, both measured just before.
+
+    python benchmarks/rtf.py --against COMMIT [--sizes small] [--rounds 5]
+
+times this code and another commit's in turn on one core, ratios of processor time in pairs (medians), beside the ratio
+of operations, and says whether tokens are the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +41,12 @@ from dubbench.systems.diflowdubber.config import Config
 from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.stage2 import Stage2
 
+AGAINST = {
+    "small": ("1", "16", "128", "default"),
+    "paper": ("1", "8"),
+    "facodec": ("0",),
+}
+"""What `against` times: NFE, or the plugin's default decoding."""
 NFES = (1, 2, 4, 8, 10, 16, 32, 64, 128)
 SECONDS, FRAMES, PHONES = 3.0, 75, 25
 
@@ -44,7 +59,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="longest run that is measured")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: all")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--against", metavar="COMMIT", help="ratios to another commit instead")
+    parser.add_argument("--rounds", type=int, default=5, help="with --against: pairs of runs")
     options = parser.parse_args()
+    if options.against:
+        against(options)
+        return
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)
@@ -59,6 +79,95 @@ def main() -> None:
         for row in about["rows"]:
             row["floor"] = floor(row, about, report)
     print(json.dumps(report, indent=1) if options.json else text(report))
+
+
+def against(options: argparse.Namespace) -> None:
+    """Print the table of ratios to another commit."""
+    cells = [(size, "1", nfe) for size in options.sizes for nfe in AGAINST[size]]
+    here = Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory(prefix="dubbench-against-") as folder:
+        other = Path(folder) / "tree"
+        subprocess.run(
+            ["git", "-C", str(here), "worktree", "add", "-q", "--detach", str(other), options.against], check=True
+        )
+        try:
+            with Side(other) as old, Side(here) as new:
+                rows = [compare(old, new, cell, options.rounds) for cell in cells]
+        finally:
+            subprocess.run(["git", "-C", str(here), "worktree", "remove", "--force", str(other)], check=True)
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print("| size | NFE | CPU s, then | CPU s, now | ratio [quartiles] | ratio of operations | same output |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    for row in rows:
+        low, middle, high = row["ratios"]
+        print(
+            f"| `{row['size']}` | {row['nfe']} | {row['then']:.3g} | {row['now']:.3g} | "
+            f"{middle:.2f} [{low:.2f}, {high:.2f}] | {row['operations']:.2f} | {row['same']} |"
+        )
+
+
+class Side:
+    """A worker on the code of one tree, on one core."""
+
+    def __init__(self, tree: Path) -> None:
+        worker = Path(__file__).with_name("rtf_worker.py")
+        environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+        core = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_getaffinity") else None
+        self.process = subprocess.Popen(
+            [sys.executable, str(worker)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=tree,
+            preexec_fn=(lambda: os.sched_setaffinity(0, core)) if core else None,
+        )
+
+    def __enter__(self) -> Side:
+        self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, cell: tuple[str, str, str]) -> dict[str, Any]:
+        """One run of ``cell``."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(" ".join(cell) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the worker ended; see its message above")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+def compare(old: Side, new: Side, cell: tuple[str, str, str], rounds: int) -> dict[str, Any]:
+    """Both in turn, after a warm-up that counts operations."""
+    first = old.ask(cell), new.ask(cell)
+    pairs = [(old.ask(cell), new.ask(cell)) for _ in range(rounds)]
+    ratios = sorted(a["cpu"] / b["cpu"] for a, b in pairs)
+    quartiles = [float(x) for x in np.quantile(ratios, (0.25, 0.5, 0.75))]
+    same = "identical" if len({told["digest"] for pair in pairs for told in pair}) == 1 else "differs"
+    row = {
+        "size": cell[0],
+        "nfe": cell[2],
+        "then": statistics.median(a["cpu"] for a, _ in pairs),
+        "now": statistics.median(b["cpu"] for _, b in pairs),
+        "ratios": quartiles,
+        "operations": first[0]["flops"] / first[1]["flops"],
+        "same": same,
+    }
+    print(f"{' '.join(cell)}: {quartiles[1]:.2f}, {same}", file=sys.stderr)
+    return row
 
 
 def precision(device: torch.device) -> torch.dtype:

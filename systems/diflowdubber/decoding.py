@@ -39,7 +39,7 @@ class Decoding:
     """
 
     prosody: Prosody = "mean"
-    content: Content = "mean"
+    content: Content = "likeliest"
     acoustic: Acoustic = "mean"
     temperature: tuple[float, float, float] = (1.0, 1.0, 1.0)
     nfe: int = 16
