@@ -1,8 +1,8 @@
 """One side of ``benchmarks/rtf.py --against``: times what it is told on the code that PYTHONPATH leads to.
 
 A line in, ``size batch nfe`` (``small 1 16``; ``small 1 default`` for the plugin's default decoding; ``facodec 1 0``
-for FACodec's decoder), a JSON object out: seconds of processor time and of the clock, floating-point operations, and a digest of
-what was made. Uses only what every commit of this repository since its first has.
+for FACodec's decoder), a JSON object out: seconds of processor time and of the clock, floating-point operations, and
+a digest of what was made. It uses what other commits have too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dubbench.systems.diflowdubber.batch import DubItem, collate_dub
-from dubbench.systems.diflowdubber.config import configuration
 from dubbench.systems.diflowdubber.stage2 import Stage2
+
+try:
+    from dubbench.systems.diflowdubber.presets import configuration
+except ImportError:  # where it was before
+    from dubbench.systems.diflowdubber.config import configuration  # type: ignore[attr-defined, no-redef]
 
 FRAMES, PHONES = 75, 25
 
