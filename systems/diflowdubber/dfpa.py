@@ -78,10 +78,12 @@ class DFPA(nn.Module):
         streams = [table(row) for table, row in zip(self.embedders, tokens.unbind(1), strict=True)]
         return F.linear(torch.cat(streams, -1), weight)
 
-    def tables(self, context: Context) -> list[Tensor]:
-        """The projected embeddings of each stream, (vocab + 1, dim): `_embed` is a sum of their rows."""
+    def tables(self, context: Context, first: int = 0) -> list[Tensor]:
+        """Projected embeddings of each stream's codes from ``first`` on, (vocab + 1 - first, dim): `_embed` is a sum
+        of their rows.
+        """
         weights = context.tokens.chunk(self.config.flow_books, 1)
-        return [F.linear(table.weight, weight) for table, weight in zip(self.embedders, weights, strict=True)]
+        return [F.linear(table.weight[first:], weight) for table, weight in zip(self.embedders, weights, strict=True)]
 
     def reference(self, tokens: Tensor) -> Tensor:
         """Stage 1: e_cond = [e_p; 0; e_a] of reference tokens (B, books, L'), projected."""

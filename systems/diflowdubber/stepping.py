@@ -111,11 +111,11 @@ def sample(
     steps = plan(noise, lengths, scheduler, device)
     times = torch.linspace(0, 1, noise.shape[1] + 1)[[jumps.step for jumps in steps]].to(device)
     vectors = modulations(dfpa, times, context)
-    tables = dfpa.tables(context)
     mask = dfpa.config.vocab
+    tables = dfpa.tables(context, 0 if len(steps) > 1 else mask)  # of one step, the mask's row is all that is read
     codes = torch.zeros(noise.shape[0], noise.shape[3], noise.shape[4], dtype=torch.long, device=device)
     before = context.condition.shape[1]
-    x = torch.cat([context.condition, context.content + sum(table[mask] for table in tables)], 1)
+    x = torch.cat([context.condition, context.content + sum(table[-1] for table in tables)], 1)
     shown = torch.full_like(codes, mask)
     for index, jumps in enumerate(steps):
         blocks, final = vectors.at(index)
