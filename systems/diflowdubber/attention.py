@@ -39,7 +39,7 @@ def attention(system: DiFlowDubber, request: DubRequest) -> Attention:
         raise DubbenchError("diflowdubber: load() comes before attention()")
     item = system._prepare(request, loaded)
     batch = collate_dub([item], loaded.model.config).to(loaded.device)
-    made = loaded.model.generate(batch, system.nfe, [request.seed], temperature=system.temperature)
+    made = loaded.model.generate(batch, 1, [request.seed])  # the maps do not depend on how tokens are taken
     assert made.vt is not None and made.st is not None
     phones = len(item.phonemes)
     frames, tokens = int(batch.frame_lengths[0]), int(made.lengths[0])
