@@ -95,7 +95,7 @@ def _fitting(key: Key, one: Answered, problems: list[str]) -> Answered:
 def _is_choice(key: Key, shown: Shown, question: str, value: Value) -> bool:
     for asked in key.tests[shown.test].protocol.questions:
         if asked.name == question:
-            return any(value == choice and isinstance(value, type(choice)) for choice, _ in asked.choices)
+            return not isinstance(value, bool) and any(value == choice for choice, _ in asked.choices)
     return False
 
 

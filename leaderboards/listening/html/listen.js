@@ -187,7 +187,7 @@
         shown.x ? make("p", { class: "text" }, `The sentence: “${shown.x}”`) : "",
         make("div", { class: "sides" }, ...sides)),
       make("section", { class: "card" }, ...fields, next,
-        make("p", { class: "keys" }, "Keys: ", ...hints(bound), " play · ", make("kbd", {}, "1"), " … choose · ", make("kbd", {}, "Enter"), " go on")));
+        make("p", { class: "keys" }, "Keys: ", ...hints(bound), " play · ", ...number(asks), make("kbd", {}, "Enter"), " go on")));
     keys = { ...bound, Enter: forward };
     if (asks.questions.length === 1) {
       for (const input of main.querySelectorAll("input[type=radio]")) keys[input.dataset.key] = () => { input.click(); input.focus(); };
@@ -211,6 +211,10 @@
   function count(mine) {
     mine.seconds = Math.round((mine.seconds + (performance.now() - opened) / 1000) * 10) / 10;
     opened = performance.now();
+  }
+  function number(asks) {
+    const scale = asks.questions.length === 1 && asks.questions[0].choices[0][0] > 0;
+    return scale ? [make("kbd", {}, "1"), " … choose · "] : [make("kbd", {}, "Tab"), " and arrows choose · "];
   }
   function hints(bound) {
     return Object.keys(bound).flatMap((key, i) => [i ? " " : "", make("kbd", {}, key)]);
