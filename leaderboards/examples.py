@@ -15,6 +15,7 @@ from dubbench.errors import DubbenchError, one_line
 from dubbench.leaderboards import media
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import values
+from dubbench.pipeline.originals import picture_of, sound_of
 from dubbench.signal.media import RATE, read_audio, read_audio_native, resample
 
 LIMIT = 12
@@ -83,9 +84,9 @@ def examples(sheet: Sheet, chosen: Sequence[tuple[int, str]]) -> Iterator[Exampl
 
 
 def _load(sheet: Sheet, index: int, example: Example) -> Example:
-    clip = sheet.clips[index]
+    clip, runs = sheet.clips[index], [run.path for run in sheet.runs]
     try:
-        example.video = media.video(Path(clip.video))
+        example.video = media.video(picture_of(runs, clip))
     except (DubbenchError, OSError) as error:
         example.problems.append(f"no picture: {_short(error, clip.video)}")
     heard: list[tuple[Track, NDArray[np.float32]]] = []
@@ -100,7 +101,7 @@ def _load(sheet: Sheet, index: int, example: Example) -> Example:
             example.problems.append(f"{label}: {_short(error, str(entrant.run.path / row.path))}")
     if not any(e.info.name == "ground_truth" for e in (x.entry for x in sheet.entrants.values())):
         with suppress(DubbenchError, OSError):  # a video without sound has no original to hear
-            heard.insert(0, _track(None, read_audio(Path(clip.video)), RATE))
+            heard.insert(0, _track(None, read_audio(sound_of(runs, clip)), RATE))
     example.span = max([min(clip.duration, media.LONGEST), *(track.seconds for track, _ in heard)])
     powers = [media.mel(samples) for _, samples in heard]
     loudest = max((float(np.quantile(power, BRIGHT)) for power in powers), default=1.0)

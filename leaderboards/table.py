@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -200,8 +201,16 @@ def csv_text(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_no_formula(cell) for cell in row] for row in rows)
     return file.getvalue()
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d|\.\d|inf|nan|$)")
+
+
+def _no_formula(cell: str) -> str:
+    """A text that a spreadsheet would take for a formula, with a quote mark before it; numbers are left."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def table_rows(sampler: Sampler, cells: Grid, hidden: Hidden = NONE_HIDDEN) -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.dub_step import dub_run, dubs_of
-from dubbench.pipeline.plan import planned
+from dubbench.pipeline.plan import labels_of, planned
 from dubbench.pipeline.rescore import metrics_today
 from dubbench.pipeline.score_step import score_run
 from dubbench.pipeline.store import (
@@ -23,6 +23,7 @@ from dubbench.pipeline.store import (
     slug,
     write_manifest,
 )
+from dubbench.runtime.containment import printable
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import digest
 from dubbench.runtime.files import held
@@ -57,7 +58,7 @@ def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Pat
     """Plan, dub, score, board."""
     out = out.absolute()  # a system or metric may change the working folder
     with planned(cell, roots, specs, out, resources) as manifest:
-        return _finish([out], out / "board", [_dub_and_score(out, manifest, resources)])
+        return _finish([out], out / "board", [_dub_and_score(out, manifest, resources, labels_of(specs))])
 
 
 def run_suite(
@@ -78,7 +79,7 @@ def run_suite(
             folder = out / slug(f"{part.dataset}-{part.setting}")
             try:
                 with planned(part, roots, specs, folder, resources) as manifest:
-                    results.append(_dub_and_score(folder, manifest, resources))
+                    results.append(_dub_and_score(folder, manifest, resources, labels_of(specs)))
                 done.append(folder)
             except DubbenchError as error:
                 missing.append(f"{part.dataset} {part.setting}: {error}")
@@ -98,8 +99,8 @@ def suite_cells(name: str) -> tuple[tuple[str, str], ...]:
     return SUITES[name]
 
 
-def _dub_and_score(out: Path, manifest: Manifest, resources: Resources) -> Result:
-    dubs = dub_run(out, manifest, resources)
+def _dub_and_score(out: Path, manifest: Manifest, resources: Resources, asked: Collection[str]) -> Result:
+    dubs = dub_run(out, manifest, resources, asked)
     return manifest, dubs, score_run(out, manifest, dubs, resources)
 
 
@@ -109,7 +110,7 @@ def synth_cell(
     """Plan and dub."""
     out = out.absolute()
     with planned(cell, roots, specs, out, resources) as manifest:
-        return manifest, dub_run(out, manifest, resources)
+        return manifest, dub_run(out, manifest, resources, labels_of(specs))
 
 
 def rescore(
@@ -193,13 +194,13 @@ def show(outcome: Outcome) -> None:
     """Say on the terminal where the board lies and what failed."""
     if outcome.page:
         table = outcome.page.parent / "table.md"
-        print(table.read_text(encoding="utf-8") if table.exists() else "")
+        print(printable(table.read_text(encoding="utf-8")) if table.exists() else "")
     for note in outcome.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     for line in outcome.missing:
-        print(f"missing: {line}")
+        print(printable(f"missing: {line}"))
     for reason, count in outcome.reasons[:20]:
-        print(f"failed ({count}): {reason}")
+        print(printable(f"failed ({count}): {reason}"))
     if len(outcome.reasons) > 20:
         print(f"… and {len(outcome.reasons) - 20} more reasons, on the board")
     if outcome.page:
@@ -232,7 +233,7 @@ def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, resource
     specs = [parse_spec(text) for text in (*CONTROLS, *DAMAGE)]
     out, page = out.absolute(), page.absolute()
     with planned(cell, roots, specs, out, resources) as manifest:
-        _dub_and_score(out, manifest, resources)
+        _dub_and_score(out, manifest, resources, labels_of(specs))
     loaded = read_run(out)
     validity_page(loaded, page)
     return sum(1 for cell_ in matrix(loaded) if cell_.verdict == "fails")

@@ -37,6 +37,7 @@ from dubbench.cli.verbs import Verbs
 from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
+from dubbench.runtime.containment import printable
 
 app = typer.Typer(
     cls=Verbs,
@@ -291,5 +292,5 @@ def _usage(error: Any) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"dubbench: {message}", err=True)
+    typer.echo(f"dubbench: {printable(message)}", err=True)
     sys.exit(code)

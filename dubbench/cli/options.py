@@ -53,5 +53,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def answer(value: Any, as_json: bool) -> None:
     """Print rows as an aligned table or as JSON."""
     from dubbench.cli.listing import to_json, to_text
+    from dubbench.runtime.containment import printable
 
-    typer.echo(to_json(value) if as_json else to_text(value))
+    typer.echo(to_json(value) if as_json else printable(to_text(value)))

@@ -21,6 +21,7 @@ from dubbench.datasets.walk import VIDEO_SUFFIXES
 from dubbench.errors import DubbenchError, MediaError
 from dubbench.runtime.files import atomic
 from dubbench.runtime.worker_pool import Crash, each
+from dubbench.signal.container import only_files
 
 NOMINAL = 30.0
 LONGEST = 60.0
@@ -150,7 +151,7 @@ def _length(path: Path) -> float:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(**only_files(path)) as container:
             stream = container.streams.video[0]
             if not stream.duration or stream.time_base is None:
                 raise MediaError(f"{path}: the length of the picture is unknown")

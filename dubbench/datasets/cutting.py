@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dubbench.errors import MediaError
 from dubbench.runtime.files import atomic
+from dubbench.signal.container import only_files
 from dubbench.signal.media import x264
 
 FPS = 25
@@ -74,7 +75,7 @@ def _mark_of(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        with av.open(str(path)) as container:
+        with av.open(**only_files(path)) as container:
             return str(container.metadata.get("comment"))
     except av.FFmpegError:
         return None
@@ -85,7 +86,7 @@ def _pictures(cut: Cut) -> Iterator[tuple[float, Any]]:
     import av
 
     for index, segment in enumerate(cut.segments):
-        with av.open(str(segment.path)) as container:
+        with av.open(**only_files(segment.path)) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             first = stream.start_time or 0
@@ -133,7 +134,7 @@ def sound(cut: Cut, zero: float, length: float) -> tuple[NDArray[np.float32], in
     rate, samples = 0, np.zeros(0, np.float32)
     due: int | None = None
     for segment in cut.segments:
-        with av.open(str(segment.path)) as container:
+        with av.open(**only_files(segment.path)) as container:
             if not container.streams.audio:
                 raise MediaError(f"{segment.path}: the file has no audio stream; add its sound")
             stream = container.streams.audio[0]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -120,11 +120,20 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def dub_run(out: Path, manifest: Manifest, resources: Resources) -> list[DubRow]:
-    """Dub what the ledger lacks; failures are tried again. Returns a row for every (system, clip)."""
+def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collection[str] | None = None) -> list[DubRow]:
+    """Dub what the ledger lacks; failures are tried again. Returns a row for every (system, clip).
+
+    ``asked`` names the systems that may be made: a folder may come from a stranger, and then its manifest is no reason
+    to run what it names. Of the others the ledger's rows stay. None for all.
+    """
     book = ledger(out)
     rows = {(r.system, r.clip): r for r in book.read()}
+    others = asked is not None and set(manifest.systems) - set(asked)
+    kept = {(row.system, row.clip): row for row in dubs_of(out, manifest)} if others else {}
     for label, entry in manifest.systems.items():
+        if asked is not None and label not in asked:
+            rows.update({key: row for key, row in kept.items() if key[0] == label})
+            continue
         wanted: list[KeyedRequest] = []
         problems: list[DubRow] = []
         for clip in manifest.clips:

@@ -163,6 +163,11 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     return entries
 
 
+def labels_of(specs: Sequence[Spec]) -> list[str]:
+    """What the systems of these specs are called in a run."""
+    return [spec.label or _own_name(spec) for spec in specs]
+
+
 def _own_name(spec: Spec) -> str:
     """The spec itself; of a class in a file without the folders, which are nobody's business."""
     return str(replace(spec, name=spec.name.rpartition(":")[2]) if in_file(spec.name) else spec)

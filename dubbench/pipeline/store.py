@@ -18,15 +18,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dubbench.core.metric import Column, MetricInfo
 from dubbench.core.system import SystemInfo
 from dubbench.errors import DubbenchError, one_line
 from dubbench.pipeline.scores import Scores, each, read_scores
+from dubbench.runtime.containment import contained, no_follow
 from dubbench.runtime.files import Journal, durable, write_text
 from dubbench.version import __version__
 
@@ -152,6 +153,14 @@ class DubRow(_Row):
     machine: str = ""
     extras: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        parts = PurePosixPath(path).parts
+        if path and (parts[0] != "dubs" or ".." in parts or "\\" in path or "\0" in path):
+            raise ValueError("the path of a dub lies in dubs/")
+        return path
+
     @model_validator(mode="after")
     def _one_of_two(self) -> DubRow:
         if bool(self.path) == bool(self.reason):
@@ -219,9 +228,10 @@ def read_manifest(run: Path) -> Manifest:
     if not path.is_file():
         raise DubbenchError(f"{run}: not a run folder (no run.json); give the --out folder of a dubbench run")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8", opener=no_follow) as file:
+            told = json.load(file)
         schema = told["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise DubbenchError(f"{path}: not a manifest of dubbench ({one_line(error)}); run again") from error
     if schema != SCHEMA:
         by = told.get("code", {}).get("dubbench", "?")
@@ -284,6 +294,7 @@ def read_run(path: Path) -> Run:
     Raises:
         DubbenchError: not a run, or one that has not been scored yet.
     """
+    contained(path)
     manifest = read_manifest(path)
     file = path / "scores.parquet"
     if not file.is_file():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dubbench.errors import DubbenchError
+from dubbench.runtime.containment import contained, no_follow, printable
 
 if TYPE_CHECKING:  # training machines have no pydantic
     from pydantic import BaseModel
@@ -43,7 +44,7 @@ class Journal(Generic[R]):
 
         if not self.path.exists():
             return
-        with self.path.open("rb") as file:
+        with open(self.path, "rb", opener=no_follow) as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
@@ -51,7 +52,7 @@ class Journal(Generic[R]):
                     yield self.kind.model_validate_json(line)
                 except ValidationError as error:
                     first = error.errors()[0]
-                    what = " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])
+                    what = printable(" ".join([*(f"{part}:" for part in first["loc"]), first["msg"]]))
                     print(
                         f"dubbench: {self.path}: line {number} is damaged ({what}); it is left out, delete it",
                         file=sys.stderr,
@@ -63,7 +64,7 @@ class Journal(Generic[R]):
         if not data:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
+        with open(self.path, "a+b", opener=no_follow) as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 keep = _whole(file, size)
@@ -112,11 +113,13 @@ def held(run: Path) -> Iterator[None]:
     killed run left half written is removed.
 
     Raises:
-        DubbenchError: another process holds the folder, it is a file, or it cannot be made or written.
+        DubbenchError: another process holds the folder, it is a file, it cannot be made or written, or something in
+            it leads out of it (`dubbench.runtime.containment.contained`).
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        lock = (run / "lock").open("a+", encoding="utf-8")
+        contained(run)
+        lock = open(run / "lock", "a+", encoding="utf-8", opener=no_follow)  # noqa: SIM115
     except (FileExistsError, NotADirectoryError) as error:
         raise DubbenchError(f"{run} cannot be a run folder: a file has that name; give another --out") from error
     except OSError as error:
@@ -146,7 +149,7 @@ def in_use(run: Path) -> str:
     path = run / "lock"
     if not path.is_file():
         return ""
-    with path.open("r", encoding="utf-8", errors="replace") as file:
+    with open(path, encoding="utf-8", errors="replace", opener=no_follow) as file:
         return "" if _lock(file) else _holder(file.read())
 
 

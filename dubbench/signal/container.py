@@ -20,6 +20,22 @@ AGAIN = "get or make it again"
 _THREADS = 4  # more would hold more pictures in memory than they save time
 
 
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,wav,w64,flac,ogg,mp3,aac,"
+    "aiff,caf,amr"
+)
+"""What libav may take a file for: containers of sound and pictures, none that names other files (playlists)."""
+
+
+def only_files(path: Path) -> dict[str, Any]:
+    """Arguments of `av.open` by which a file is read as a file, whatever its name or content say: no playlist, no
+    folder that is named like a protocol, nothing from a network."""
+    return {
+        "file": f"file:{Path(path).absolute()}",
+        "options": {"protocol_whitelist": "file", "format_whitelist": FORMATS},
+    }
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """libav's container of a file.
@@ -35,7 +51,7 @@ def opened(path: Path) -> Iterator[Any]:
     if path.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty; {AGAIN}")
     try:
-        container = av.open(str(path))
+        container = av.open(**only_files(path))
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: not readable as video or sound ({error}); {AGAIN}") from error
     with container:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dubbench.errors import MediaError
+from dubbench.signal.container import only_files
 from dubbench.signal.media import AGAIN
 
 TOGETHER = 0.1
@@ -30,7 +31,9 @@ def cut_short(path: Path) -> str:
 
     broken, end = 0, 0.0
     try:
-        with av.open(str(path), options={"fflags": "+noparse"}) as container:  # packets as they are in the file
+        asked = only_files(path)
+        asked["options"]["fflags"] = "+noparse"  # packets as they are in the file
+        with av.open(**asked) as container:
             for packet in container.demux():
                 broken += packet.is_corrupt
                 if packet.pts is not None and packet.size:

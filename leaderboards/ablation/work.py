@@ -16,7 +16,7 @@ from dubbench.errors import DubbenchError
 from dubbench.leaderboards.board import write_board
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.dub_step import dub_run, dubs_of
-from dubbench.pipeline.plan import planned
+from dubbench.pipeline.plan import labels_of, planned
 from dubbench.pipeline.score_step import score_run
 from dubbench.pipeline.store import read_manifest, read_run
 from dubbench.runtime.files import write_text
@@ -154,7 +154,7 @@ def run_seed(recipe: Recipe, seed: int, bench: Bench, truth: bool) -> Counter[st
 def run_specs(specs: Sequence[Spec], cell: Cell, bench: Bench, folder: Path) -> Counter[str]:
     """Plan, dub, score, board; returns how many dubs and scores failed, by reason."""
     with planned(cell, bench.roots, specs, folder, bench.resources) as manifest:
-        dubs = dub_run(folder, manifest, bench.resources)
+        dubs = dub_run(folder, manifest, bench.resources, labels_of(specs))
         scores = score_run(folder, manifest, dubs, bench.resources)
         write_board([read_run(folder)], folder / "board")
         failures = Counter(f"{dub.system}: {dub.reason}" for dub in dubs if dub.reason)

@@ -8,7 +8,8 @@ from pathlib import Path
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.listening.stimuli import Samples, Source, noise, turned
 from dubbench.leaderboards.sheet import Entrant, Sheet
-from dubbench.pipeline.prepare import sound_file, video_file
+from dubbench.pipeline.originals import picture_of
+from dubbench.pipeline.prepare import sound_file
 from dubbench.pipeline.store import ClipRow
 from dubbench.runtime.digests import digest
 from dubbench.signal.media import read_audio_native
@@ -79,6 +80,4 @@ class Sources:
 
     def _video(self, clip: ClipRow, label: str) -> Path:
         entrant: Entrant = self.sheet.entrants[label]
-        works = [entrant.run.path / "work", *self._works()]
-        made = next((p for work in works if clip.digest and (p := video_file(work, clip.digest)).is_file()), None)
-        return made or Path(clip.video)
+        return picture_of([entrant.run.path, *(run.path for run in self.sheet.runs)], clip)

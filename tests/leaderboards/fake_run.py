@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dubbench.core.identity import info_digest, signature
 from dubbench.core.metric import Column, Mean, MetricInfo, Quantile, Ratio
 from dubbench.core.system import SystemInfo
+from dubbench.pipeline.prepare import content_digest
 from dubbench.pipeline.store import (
     ClipRow,
     DubRow,
@@ -227,7 +228,7 @@ def build(
             speaker=f"s{i % speakers + 1}",
             text=text(i),
             video=str(video),
-            digest=digest(["clip", i]),
+            digest=content_digest(text(i), video) if video.is_file() else digest(["clip", i]),
             duration=0.48,
             fps=25.0,
             reference=f"s{i % speakers + 1}-ref",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.store import DubRow, read_manifest, slug
+from dubbench.runtime import files
 from dubbench.runtime.files import Journal, held, write_text
 
 
@@ -45,7 +46,7 @@ def test_damage_in_the_middle_is_named_and_the_rest_goes_on(tmp_path: Path, caps
         (second[:-9] + b"\n", "JSON"),
         (second.replace(b'"c2"', b"2"), "clip: "),
         (second.replace(b'"key":"kk"', b'"kay":"kk"'), "key: "),
-        (second.replace(b'"path":""', b'"path":"x.wav"'), "a dub has a path, a failure a reason"),
+        (second.replace(b'"path":""', b'"path":"dubs/x.wav"'), "a dub has a path, a failure a reason"),
         (b"\xff\xfe\n", ""),
         (b"\n", ""),
     ]
@@ -103,10 +104,10 @@ def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["mkdir", "open"])
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, code: int) -> None:
-    def refuse(self: Path, *_: object, **__: object) -> None:
+    def refuse(self: object, *_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code), str(self))
 
-    monkeypatch.setattr(Path, place, refuse)
+    monkeypatch.setattr(*((Path, place) if place == "mkdir" else (files, place)), refuse, raising=False)
     kind = OSError if code == errno.ENOSPC else DubbenchError  # a full disk is another matter: what is there is kept
     with pytest.raises(kind) as caught, held(tmp_path / "run"):
         pass
