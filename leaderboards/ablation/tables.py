@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,34 +217,6 @@ def to_markdown(text: Text) -> str:
         body.append(tuple(cell_text(cell) for cell in row))
     lines = markdown_table([cell_text(cell) for cell in text.header], body)
     return "\n".join([f"## {cell_text(text.title)}", "", *lines, "", *(f"{cell_text(note)}\n" for note in text.notes)])
-
-
-_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-_SYMBOLS = {
-    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", MINUS: "$-$", "–": "--", "▲": r"$\blacktriangle$"},
-    **{"▼": r"$\blacktriangledown$", "✓": r"$\checkmark$", "✗": r"$\times$", "·": r"$\cdot$", "²": r"$^2$", "“": "``"},
-    "”": "''",
-}
-
-
-def tex(text: str) -> str:
-    """Text for LaTeX: special characters escaped; a loss's name (L_VT) as mathematics."""
-    out = "".join(_TEX.get(c) or (f"\\{c}" if c in "&%$#_{}" else _SYMBOLS.get(c, c)) for c in text)
-    out = out.replace("--", "-{}-") if "--" in text else out
-    return re.sub(r"\bL\\_(\w+)", r"$\\mathcal{L}_{\\mathrm{\1}}$", out)
-
-
-def to_latex(text: Text, label: str) -> str:
-    """A ``table*`` to ``\\input``; it needs booktabs and amssymb."""
-    width = len(text.header)
-    lines = [r"\begin{table*}[t]\centering\small", rf"\caption{{{tex(text.title)}. {tex(' '.join(text.notes))}}}"]
-    lines += [rf"\label{{tab:{label}}}", rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
-    lines += [" & ".join(tex(cell) for cell in text.header) + r" \\", r"\midrule"]
-    for i, row in enumerate(text.rows):
-        if i in text.groups:
-            lines.append(rf"\addlinespace \multicolumn{{{width}}}{{l}}{{\itshape {tex(text.groups[i])}}} \\")
-        lines.append(" & ".join(tex(cell) for cell in row) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
 
 
 CSV = (

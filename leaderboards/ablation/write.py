@@ -14,6 +14,7 @@ from dubbench.core.spec import Spec
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.ablation import tables
 from dubbench.leaderboards.ablation.effects import Effect, Held, against, effects
+from dubbench.leaderboards.ablation.latex import to_latex
 from dubbench.leaderboards.ablation.pictures import curves, forest
 from dubbench.leaderboards.ablation.sweep import Sweep, collect
 from dubbench.leaderboards.ablation.tables import Text
@@ -191,8 +192,8 @@ def write(content: Content, out: Path, page: Path | None = None) -> Path:
     write_text(out / f"{content.name}.md", _markdown(content, picture))
     write_text(out / f"{content.name}.csv", csv_text(content.rows[0], iter(content.rows[1:])))
     write_text(out / f"{content.name}.json", json.dumps(content.record, indent=1, ensure_ascii=False) + "\n")
-    latex = [tables.to_latex(text, f"{content.name}-{i}") for i, text in enumerate(content.tables, 1)]
-    write_text(out / f"{content.name}.tex", "\n".join(latex))
+    parts = [to_latex(text, f"{content.name}-{i}") for i, text in enumerate(content.tables, 1)]
+    write_text(out / f"{content.name}.tex", "\n".join(parts))
     write_text(out / "index.html", _html(content, out))
     if page is not None:
         write_text(page.parent / page.stem / picture, content.picture)
