@@ -24,6 +24,8 @@ class Weights:
     flow: float = 1.0
     vt: float = 0.001
     st: float = 0.001
+    voicing: float = 0.0
+    pitch: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ class Config:
         teacher_durations: equation 5's teacher on its own (``predicted``) or the ground-truth (``truth``) durations.
         flow_positions: equation 1 over ``all`` positions or the ``masked`` ones.
         revise: whether the sampler may change a token that it has already drawn.
+        positions: of the denoiser's target: ``continue`` behind its condition's, or ``restart`` at 0, so that a token
+            and its own frame of the prosody prior have the same.
+        segments: an embedding that tells condition from target in the denoiser.
+        condition_dropout: share of clips whose condition the denoiser does not see in training.
+        soft_targets: spread of softened targets (`geometry.Geometry`); 0 for hard ones. Losses are then not the
+            likelihood of the codes.
+        codebook_start: begin embeddings and heads as the codec's code vectors (`geometry`); without a teacher.
         freeze_head: freeze projection and content head when a teacher is given.
         pretraining: whether stage 2 starts from a stage 1 (`Stage2.initialise`). Without, nothing can be distilled.
         use_vt_loss, use_st_loss, distill, ctc, fuse_prosody, fapro: what the other rows of Table 3 switch off.
@@ -134,6 +143,11 @@ class Config:
     flow_positions: Literal["all", "masked"] = "all"
     revise: bool = False
     freeze_head: bool = True
+    positions: Literal["continue", "restart"] = "continue"
+    segments: bool = False
+    condition_dropout: float = 0.0
+    soft_targets: float = 0.0
+    codebook_start: bool = False
 
     pretraining: bool = True
     use_vt_loss: bool = True
@@ -157,6 +171,10 @@ class Config:
             wrong.append("attention must be monotonic, softmax or expected")
         if self.regulate not in ("mas", "truth") or self.teacher_durations not in ("predicted", "truth"):
             wrong.append("regulate must be mas or truth, teacher_durations predicted or truth")
+        if self.positions not in ("continue", "restart"):
+            wrong.append("positions must be continue or restart")
+        if not 0 <= self.condition_dropout < 1 or self.soft_targets < 0:
+            wrong.append("condition_dropout must be in [0, 1), soft_targets at least 0")
         if self.flow_positions not in ("all", "masked"):
             wrong.append("flow_positions must be all or masked")
         if self.tau <= 0:
@@ -165,6 +183,12 @@ class Config:
             wrong.append("distill needs pretraining: without a stage 1 nothing can be distilled; set distill to false")
         if wrong:
             raise DubbenchError(f"configuration {self.name}: {'; '.join(wrong)}")
+
+    @property
+    def needs_geometry(self) -> bool:
+        """Whether training has to know what the codec's codes stand for."""
+        auxiliary = self.weights.voicing > 0 or self.weights.pitch > 0
+        return self.codebook_start or self.soft_targets > 0 or auxiliary
 
     @property
     def books(self) -> int:

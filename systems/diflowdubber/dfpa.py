@@ -63,6 +63,7 @@ class DFPA(nn.Module):
         self.content_slots = list(books[config.prosody : config.prosody + config.content])
         self.acoustic_slots = list(books[config.prosody + config.content :])
         self.flow_slots = self.prosody_slots + self.acoustic_slots
+        self.segments = nn.Parameter(torch.zeros(2, dim)) if config.segments else None  # condition, target
 
     def _weight(self, slots: list[int]) -> Tensor:
         """The projection's weight on ``slots`` alone, (dim, slots · E)."""
@@ -107,16 +108,23 @@ class DFPA(nn.Module):
         mask = torch.cat([length_mask(condition_lengths, before), length_mask(lengths, after)], 1)
         device = condition.device
         # The target follows its own condition, however far the batch is padded.
+        start = condition_lengths if self.config.positions == "continue" else torch.zeros_like(condition_lengths)
         positions = torch.cat(
             [
                 torch.arange(before, device=device).expand(len(condition), -1),
-                condition_lengths[:, None] + torch.arange(after, device=device),
+                start[:, None] + torch.arange(after, device=device),
             ],
             1,
         )
+        target = self._slots(list(content.unbind(1)), self.content_slots) + self.project.bias
+        if self.training and self.config.condition_dropout:
+            seen = torch.rand(len(condition), 1, 1) >= self.config.condition_dropout
+            condition = torch.where(seen.to(device), condition, self.project.bias)  # as if all its slots were zero
+        if self.segments is not None:
+            condition, target = condition + self.segments[0], target + self.segments[1]
         return Context(
             condition=condition,
-            content=self._slots(list(content.unbind(1)), self.content_slots) + self.project.bias,
+            content=target,
             # Codecs scale their speaker vectors differently (a unit norm makes them tiny): bring them to one scale.
             speaker=self.speaker(F.rms_norm(speaker.float(), speaker.shape[-1:]).to(self.speaker.weight.dtype)),
             tokens=self._weight(self.flow_slots),

@@ -15,9 +15,10 @@ from .batch import TtsBatch
 from .config import Config
 from .content import ContentModel, DurationPredictor, duration_loss
 from .dfpa import DFPA, Context
-from .flow.loss import FlowLoss, FlowNoise, masked_cross_entropy
+from .flow.loss import FlowLoss, FlowNoise
 from .flow.path import MixturePath
 from .flow.sampler import Sampler, draw_noise
+from .geometry import Geometry, cross_entropy, soft_cross_entropy
 from .layers.masking import length_mask
 from .stepping import sample
 
@@ -43,12 +44,27 @@ class Generated:
     st: Tensor | None = None
 
 
-def flow_loss(dfpa: DFPA, tokens: Tensor, valid: Tensor, context: Context, noise: FlowNoise) -> Tensor:
-    """Equation 1 on tokens (B, books, L) with ``valid`` (B, L)."""
+def flow_losses(
+    dfpa: DFPA,
+    tokens: Tensor,
+    valid: Tensor,
+    context: Context,
+    noise: FlowNoise,
+    geometry: Geometry | None = None,
+) -> dict[str, Tensor]:
+    """``flow``, equation 1 on tokens (B, books, L) with ``valid`` (B, L), and auxiliary losses that are on."""
     config = dfpa.config
     x1 = tokens[:, dfpa.flow_slots]
     xt = MixturePath(config.vocab).sample(x1, noise.t, noise.u)
-    return FlowLoss(config.vocab, config.flow_positions)(dfpa(xt, noise.t, context), x1, xt, valid)
+    logits = dfpa(xt, noise.t, context)
+    soft = geometry.soft(dfpa.flow_slots) if geometry is not None else None
+    if soft is None:
+        losses = {"flow": FlowLoss(config.vocab, config.flow_positions)(logits, x1, xt, valid)}
+    else:
+        counted = valid[:, None].expand_as(x1)
+        counted = counted & (xt == config.vocab) if config.flow_positions == "masked" else counted
+        losses = {"flow": soft_cross_entropy(logits, x1, counted, soft)}
+    return losses | (geometry.prosody_losses(logits[:, 0], x1[:, 0], valid) if geometry is not None else {})
 
 
 def assemble(
@@ -103,6 +119,7 @@ class Stage1(nn.Module):
         self.content = ContentModel(config)
         self.duration = DurationPredictor(config)
         self.dfpa = DFPA(config)
+        self.geometry: Geometry | None = None  # of the codec; training gives it where the configuration asks for it
 
     def _context(self, batch: TtsBatch, latent: Tensor, lengths: Tensor) -> Context:
         condition = self.dfpa.reference(batch.reference)
@@ -128,9 +145,16 @@ class Stage1(nn.Module):
         target = tokens[:, self.dfpa.content_slots]
         losses = {
             "duration": duration_loss(predicted, batch.token_spans, batch.phoneme_mask),
-            "content": masked_cross_entropy(logits, target, mask[:, None].expand_as(target)),
-            "flow": flow_loss(
-                self.dfpa, tokens, mask, self._context(batch, latent, batch.token_lengths), noise.to(tokens.device)
+            "content": cross_entropy(
+                logits, target, mask[:, None].expand_as(target), self.geometry, self.dfpa.content_slots
+            ),
+            **flow_losses(
+                self.dfpa,
+                tokens,
+                mask,
+                self._context(batch, latent, batch.token_lengths),
+                noise.to(tokens.device),
+                self.geometry,
             ),
         }
         weights = config.weights
@@ -138,6 +162,7 @@ class Stage1(nn.Module):
             weights.tts_duration * losses["duration"]
             + weights.tts_content * losses["content"]
             + weights.tts_flow * losses["flow"]
+            + sum(getattr(weights, name) * losses[name] for name in ("voicing", "pitch") if name in losses)
         )
         return losses
 

@@ -17,9 +17,10 @@ from .config import Config
 from .content import ContentModel
 from .dfpa import DFPA, Context
 from .fapro import FaPro
-from .flow.loss import FlowNoise, masked_cross_entropy
+from .flow.loss import FlowNoise
+from .geometry import Geometry, cross_entropy
 from .layers.masking import masked_mean
-from .stage1 import Generated, Stage1, assemble, check_sampling, flow_loss
+from .stage1 import Generated, Stage1, assemble, check_sampling, flow_losses
 from .synchronizer import Synchronized, Synchronizer, search
 
 Read = Callable[[DFPA, Context, Tensor, Tensor, Sequence[int]], Tensor]
@@ -62,6 +63,7 @@ class Stage2(nn.Module):
         self.fuse = nn.Linear(config.hidden + prior, config.hidden)
         self.ctc = nn.Linear(config.hidden, config.phones + 1) if config.ctc else None  # the last class is the blank
         self.dfpa = DFPA(config)
+        self.geometry: Geometry | None = None  # of the codec; training gives it where the configuration asks for it
 
     def initialise(self, teacher: Stage1) -> None:
         """Start from the pre-trained content model and denoiser, and freeze projection and content head.
@@ -121,8 +123,10 @@ class Stage2(nn.Module):
         made = self.adapt(batch, batch.frame_spans if config.regulate == "truth" else None)
         target = tokens[:, self.dfpa.content_slots]
         losses = {
-            "content": masked_cross_entropy(made.logits, target, mask[:, None].expand_as(target)),
-            "flow": flow_loss(self.dfpa, tokens, mask, made.context, noise.to(tokens.device)),
+            "content": cross_entropy(
+                made.logits, target, mask[:, None].expand_as(target), self.geometry, self.dfpa.content_slots
+            ),
+            **flow_losses(self.dfpa, tokens, mask, made.context, noise.to(tokens.device), self.geometry),
         }
         if self.ctc is not None:
             losses["ctc"] = F.ctc_loss(

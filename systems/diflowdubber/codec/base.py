@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dubbench.errors import DubbenchError
 
 if TYPE_CHECKING:
+    from ..geometry import Books
     from .settle import Beliefs
 
 RATE = 16000
@@ -102,6 +103,10 @@ class Codec(Protocol):
 
     def decode(self, tokens: Tokens) -> NDArray[np.float32]:
         """L tokens to (200 L,) float32 at 16 kHz."""
+        ...
+
+    def books(self) -> Books:
+        """What the codes stand for."""
         ...
 
     def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:

@@ -28,8 +28,8 @@ from dubbench.systems.diflowdubber.codec.facodec_layers import (
     TimbreEncoder,
     UpConv,
 )
-from dubbench.systems.diflowdubber.codec.kmeans import Matrix
 from dubbench.systems.diflowdubber.codec.settle import Beliefs, requantise
+from dubbench.systems.diflowdubber.geometry import Books
 from dubbench.weights import convert
 
 WIDTH = 256
@@ -188,7 +188,7 @@ class FACodec:
                 remove_weight_norm(module)
             module.to(device)
         self.device = torch.device(device)
-        self._books: list[Matrix] | None = None
+        self._books: Books | None = None
 
     @classmethod
     def load(cls, encoder: Path, decoder: Path, device: str = "cpu", **options: bool) -> FACodec:
@@ -212,6 +212,15 @@ class FACodec:
         y: NDArray[np.float32] = self.decoder(self.decoder.embed(codes), speaker)[0, 0].cpu().numpy()
         return y
 
+    @torch.inference_mode()
+    def books(self) -> Books:
+        """What the codes stand for in 256 dimensions; prosody's do not say what is voiced."""
+        if self._books is None:
+            ids = torch.arange(CODES, device=self.device)
+            books = [layer.embed(ids) for quantizer in self.decoder.quantizer for layer in quantizer.layers]
+            self._books = Books([book.cpu().numpy() for book in books])
+        return self._books
+
     def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:
         """Means of what codes stand for in 256 dimensions: prosody on its own, content and acoustics as residuals.
 
@@ -220,13 +229,10 @@ class FACodec:
         """
         if beliefs.search:
             raise DubbenchError("facodec's prosody codes have no order to search in; use prosody=mean or sample")
-        if self._books is None:
-            ids = torch.arange(CODES, device=self.device)
-            books = [layer.embed(ids) for quantizer in self.decoder.quantizer for layer in quantizer.layers]
-            self._books = [book.cpu().numpy() for book in books]
+        vectors = self.books().vectors
         rest = np.zeros((beliefs.tokens.shape[1], WIDTH))
         for rows in (range(PROSODY), range(PROSODY + 1, STREAMS)):
-            codes = requantise(rest, [self._books[row] for row in rows], rows, beliefs, [None] * len(rows))
+            codes = requantise(rest, [vectors[row] for row in rows], rows, beliefs, [None] * len(rows))
             beliefs = Beliefs(codes, beliefs.probabilities)
         return beliefs.tokens
 

@@ -21,20 +21,23 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.errors import DubbenchError
 from dubbench.runtime.digests import arrays_digest
-from dubbench.systems.diflowdubber.codec.base import Tokens
+from dubbench.systems.diflowdubber.codec.base import CODES, Tokens
 from dubbench.systems.diflowdubber.codec.kmeans import Matrix, assign
 from dubbench.systems.diflowdubber.codec.settle import Beliefs
 from dubbench.systems.diflowdubber.codec.world_features import Array, Frames, analyse, synthesise
 from dubbench.systems.diflowdubber.codec.world_settle import settle
 from dubbench.systems.diflowdubber.codec.world_streams import VOICED, Arrays, embed, prosody_codes
 from dubbench.systems.diflowdubber.codec.world_voice import DECIBELS, ENERGY, Voice, absolute, relative
+
+if TYPE_CHECKING:
+    from dubbench.systems.diflowdubber.geometry import Books
 
 VERSION = "1"
 """Goes up whenever the same file would give other tokens or samples."""
@@ -57,6 +60,14 @@ class WorldCodec:
     def decode(self, tokens: Tokens, *, acoustic: bool = True) -> NDArray[np.float32]:
         """L tokens to (200 L,) samples; without ``acoustic`` from prosody and content alone."""
         return synthesise(self.restore(tokens, acoustic=acoustic))
+
+    def books(self) -> Books:
+        """Prosody in semitones and dB; content and acoustics under the weights that their codes are chosen by."""
+        from dubbench.systems.diflowdubber.geometry import Books
+
+        a = self.arrays
+        vectors = [a.prosody, *(a.content * a.content_weights), *(a.acoustic * a.acoustic_weights)]
+        return Books(vectors, np.arange(CODES) < VOICED, a.prosody[:, 0])
 
     def settle(self, beliefs: Beliefs) -> NDArray[np.int64]:
         """See `world_settle`: voicing by mass, pitch and energy by mean or search, residual books by mean."""

@@ -17,6 +17,7 @@ from dubbench.training import checkpoint
 from ..batch import DubBatch, TtsBatch, collate_dub, collate_tts
 from ..config import Config, Training
 from ..flow.loss import FlowNoise
+from ..geometry import Books, Geometry, begin_head
 from ..stage1 import Generated, Stage1
 from ..stage2 import Stage2
 from .data import Corpus, dub_item, tts_item
@@ -49,6 +50,18 @@ class Objective(nn.Module):
         self._teacher = [teacher.requires_grad_(False).eval()] if teacher is not None else []
         if isinstance(self.model, Stage2) and teacher is not None:
             self.model.initialise(teacher)
+
+    def learn_geometry(self, books: Books) -> None:
+        """Let the model know what the codec's codes stand for, as far as its configuration asks for it."""
+        config = self.config
+        if not config.needs_geometry:
+            return
+        self.model.geometry = geometry = Geometry(books, config)
+        if config.codebook_start and not self._teacher:
+            dfpa, content = self.model.dfpa, self.model.content
+            geometry.start(list(dfpa.embedders), list(dfpa.heads.heads), dfpa.flow_slots)  # type: ignore[arg-type]
+            for head, slot in zip(content.head.heads, dfpa.content_slots, strict=True):
+                begin_head(head, books.vectors[slot], slot)
 
     @property
     def training_settings(self) -> Training:

@@ -16,6 +16,7 @@ from dubbench.training import checkpoint
 from dubbench.training.features import Cache, hold_out
 
 from ..config import Config
+from ..geometry import Books
 from .data import Corpus
 from .launch import Engine, launcher
 from .loop import Trainer
@@ -158,6 +159,8 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
     torch.manual_seed(settings.seed)
     objective = Objective(job.stage, config, teacher)
     objective.fit_statistics(corpus)
+    if config.needs_geometry:
+        objective.learn_geometry(_books(job.codec, info.codec_digest))
     of_init = read_init(job.init, objective, info.codec_digest)
     meta = {
         "codec": {"name": info.codec, "digest": info.codec_digest},
@@ -169,6 +172,21 @@ def _trainer(job: Job, settings: Settings, machine: Machine) -> Trainer:
         "precision": "bf16" if bf16 else "float32",
     }
     return Trainer(objective, corpus, validation, launched, settings, job.run, meta)
+
+
+def _books(spec: str, digest: str) -> Books:
+    """What the codec's codes stand for.
+
+    Raises:
+        DubbenchError: no codec was given, or another one than the features'.
+    """
+    from ..codecs import check_codec, open_codec
+
+    if not spec:
+        raise DubbenchError("soft_targets, codebook_start, weights.voicing and weights.pitch need --codec")
+    codec = open_codec(spec)
+    check_codec(codec, spec, digest, "the features have")
+    return codec.books()
 
 
 def _held_out(cache: Cache, count: int) -> list[str]:
