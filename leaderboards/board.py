@@ -16,12 +16,12 @@ from dubbench.leaderboards.data import data, place_media, script_json
 from dubbench.leaderboards.examples import LIMIT, Example, choose, examples
 from dubbench.leaderboards.matrix import broken, matrix_of
 from dubbench.leaderboards.page import Part, view
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Sheet, differences, sheets
 from dubbench.leaderboards.table import (
     PAIRED,
     TABLE,
     TIMINGS,
-    Sampler,
     csv_text,
     grid,
     paired_rows,
@@ -57,7 +57,7 @@ def write_board(runs: Sequence[Run], out: Path, players: int = LIMIT, missing: S
     notes = [*between(tables), *comparability(parts)]
     write_text(out / "table.csv", csv_text(TABLE, chain(*(table_rows(p.sampler, p.cells, p.hidden) for p in parts))))
     write_text(out / "paired.csv", csv_text(PAIRED, chain(*(paired_rows(p.sampler, p.hidden) for p in parts))))
-    write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sampler) for p in parts))))
+    write_text(out / "timings.csv", csv_text(TIMINGS, chain(*(timing_rows(p.sheet, p.timings) for p in parts))))
     write_text(out / "matrix.csv", csv_text(MATRIX, chain(*(_matrix_rows(p) for p in parts))))
     write_text(
         out / "table.md", markdown.page([(p.sampler, p.cells, p.common, p.hidden) for p in parts], notes, missing)

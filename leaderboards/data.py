@@ -14,8 +14,8 @@ import numpy as np
 from dubbench.leaderboards.examples import ORIGINAL, Example
 from dubbench.leaderboards.media import HOP
 from dubbench.leaderboards.page import Part, first_ranked
+from dubbench.leaderboards.sampler import Comparison
 from dubbench.leaderboards.statistics import Estimate, values
-from dubbench.leaderboards.table import differences_of
 
 WEIGHT = 600_000
 """Most per-clip values on a page; beyond, only headline columns are listed by clip (all are in ``scores.parquet``)."""
@@ -45,9 +45,11 @@ def data(part: Part, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
             rows.append([int(x) if np.isfinite(x) else None for x in np.round(found)])
         own.append(rows)
     paired = [
-        [[place[a], place[b], *_rounded(e, m.column.digits), e.n] for (a, b), e in found.items()]
+        [
+            [place[a], place[b], *_rounded(c.difference, m.column.digits), c.difference.n, *_test(c)]
+            for (a, b), c in part.sampler.compare(m).items()
+        ]
         for m in measures
-        for found in [differences_of(part.sampler, m)]
     ]
     clips = sheet.clips
     return {
@@ -74,6 +76,12 @@ def data(part: Part, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _rounded(e: Estimate, digits: int) -> list[float | None]:
     return [None if x is None else round(x, digits + 1) for x in (e.value, e.low, e.high)]
+
+
+def _test(c: Comparison) -> list[Any]:
+    """Verdict, p, p by Holm, size of the family, effect size and share of clips won."""
+    short = [None if x is None else float(f"{x:.3g}") for x in (c.p, c.corrected, c.effect, c.wins)]
+    return [c.verdict, *short[:2], c.family, *short[2:]]
 
 
 def script_json(value: Any) -> str:

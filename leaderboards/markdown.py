@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from dubbench.leaderboards.caveats import floor, odd, within
 from dubbench.leaderboards.failures import rejected
+from dubbench.leaderboards.intervals import MANY
+from dubbench.leaderboards.randomisation import ALPHA, EXACT
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS
-from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, kept
+from dubbench.leaderboards.table import Entry, Grid, Hidden, kept
 
 SHOWN = 10
 """Rows named that could not become clips; the others are counted."""
@@ -57,10 +61,35 @@ def intervals_note(sampler: Sampler) -> str:
     unit, units = sampler.unit()
     if units < UNITS:
         return f"No intervals and no ranks: fewer than {UNITS} clips."
-    what = f"{units} speakers (whole speakers are drawn)" if unit == "speaker" else f"{units} clips"
-    return (
-        f"Intervals: {100 * LEVEL:g} % percentile bootstrap over {what}, {RESAMPLES} resamples, seeded from the class."
-    )
+    what = f"{units} {unit}s" + ("" if unit == "clip" else f" (whole {unit}s are drawn)")
+    how = "t with the jackknife's standard error" if units < MANY else f"BCa bootstrap of {RESAMPLES} resamples"
+    return f"Intervals: {100 * LEVEL:g} %, {how}, over {what}."
+
+
+def tests_note(sampler: Sampler, measures: Sequence[Measure]) -> str:
+    """How ranks were told apart in these columns, and what could not be tested or decided; empty without tests."""
+    sheet = sampler.sheet
+    asked = len(list(combinations(sheet.ranking, 2)))
+    if not asked or sampler.unit()[1] < UNITS:
+        return ""
+    unit, units = sampler.unit()
+    floor = f"; with {units} {unit}s no p can be under {2.0 ** (1 - units):.2g}" if units <= EXACT else ""
+    lines = [
+        f"Ties: paired approximate randomisation, whole {unit}s swapped, Holm's correction over the {asked} pairs of "
+        f"systems in each column (family-wise {100 * ALPHA:g} %){floor}."
+    ]
+    lost, open_ = [], []
+    for m in (m for m in measures if m.column.direction != "none"):
+        found = [c for p, c in sampler.compare(m).items() if all(sheet.entrants[label].ranks for label in p)]
+        missing = asked - sum(c.verdict != "not tested" for c in found)
+        undecided = sum(c.verdict == "cannot be decided" for c in found)
+        lost += [f"{m.column.name} {missing} of {asked}"] if missing else []
+        open_ += [f"{m.column.name} {undecided} of {asked}"] if undecided else []
+    if lost:
+        lines.append(f"Left out before the correction, since they cannot be tested: {', '.join(lost)}.")
+    if open_:
+        lines.append(f"Cannot be decided, since no p of so few {unit}s reaches Holm's threshold: {', '.join(open_)}.")
+    return " ".join(lines)
 
 
 def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[str], missing: Sequence[str] = ()) -> str:
@@ -79,6 +108,7 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
             )
         lines += [f"> **{cell_text(line)}**\n" for line in (*within(sheet, cells, hidden), *odd(sheet))]
         lines += [f"{sheet.count} clips. Class {code_text(sheet.manifest.comparability)}. {intervals_note(sampler)}"]
+        tests = tests_note(sampler, columns)
         lost = rejected(sheet)
         if lost:
             told = "; ".join(cell_text(f"{clip}: {why}") for clip, why in lost[:SHOWN])
@@ -88,7 +118,7 @@ def page(parts: Sequence[tuple[Sampler, Grid, Grid, Hidden]], notes: Sequence[st
         if any(dirty(run.manifest.code) for run in sheet.runs):
             lines += ["Made with changed files: the commit does not say which code it was."]
         lines += ["Bold: best; underlined: cannot be told apart from the best; n/N where not all clips are scored."]
-        lines += ["A system has no rank where others are scored on clips that it lacks.", ""]
+        lines += ["A system has no rank where others are scored on clips that it lacks.", cell_text(tests), ""]
         lines += _table(sheet, sheet.ranking, columns, cells)
         if sheet.ranking:
             lines += ["", "### Clips that all systems did", ""]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.core.metric import Effect, lies_with_clip
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import NOTHING, Estimate, values
-from dubbench.leaderboards.table import Sampler
 from dubbench.pipeline.store import Run
 
 TRUTH = "ground_truth"
@@ -26,6 +26,9 @@ TRUTH = "ground_truth"
 DECISIVE = 20
 """Fewest clips on which an interval that includes zero speaks against ``worse`` or ``better``, and a difference beyond
 the tolerance against ``invariant`` although its interval reaches into it."""
+
+SETTLED = 10
+"""Fewest units (speakers, recordings, clips) for that: the interval of fewer is too wide to speak against an effect."""
 
 EXACT = 1e-9
 """How close a perfect clip must come to the best value, on the printed scale."""
@@ -138,7 +141,7 @@ def _cell(
         up = difference.value > 0
         holds = (up == (column.direction == "up")) == (effect == "better")
         return cell("holds" if holds else "fails", detail, found, difference)
-    if difference.n < DECISIVE:
+    if difference.n < DECISIVE or difference.units < SETTLED:
         return cell("not run", f"{detail}: too few clips to tell", found, difference)
     return cell("fails", detail, found, difference)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dubbench.leaderboards.caveats import FLOOR, floor, odd, within
 from dubbench.leaderboards.failures import failures, rejected
-from dubbench.leaderboards.markdown import ARROW, intervals_note
+from dubbench.leaderboards.markdown import ARROW, intervals_note, tests_note
 from dubbench.leaderboards.matrix import TRUTH, Cell, plain
 from dubbench.leaderboards.reproduce import command
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty
-from dubbench.leaderboards.table import Entry, Grid, Hidden, Sampler, Timing, kept, number
+from dubbench.leaderboards.table import Entry, Grid, Hidden, Timing, kept, number, timings
 
 View = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Part:
     """A sheet with everything that was computed from it."""
 
@@ -32,6 +34,11 @@ class Part:
     def sheet(self) -> Sheet:
         """The sheet itself."""
         return self.sampler.sheet
+
+    @cached_property
+    def timings(self) -> list[Timing]:
+        """Real-time factors of the sheet's timed systems."""
+        return timings(self.sheet)
 
     @property
     def measures(self) -> list[Measure]:
@@ -48,6 +55,7 @@ def view(part: Part, ident: str, name: str) -> View:
         "facts": _facts(part),
         "notes": [*dict.fromkeys(note for run in sheet.runs for note in run.manifest.notes), *sheet.notes],
         "intervals": intervals_note(part.sampler),
+        "tests": tests_note(part.sampler, measures),
         "caveats": [*within(sheet, part.cells, part.hidden), *odd(sheet)],
         "hidden": [{"column": column, "why": why} for (_, column), why in part.hidden.items()],
         "columns": [_column(m, floor(sheet, part.cells, m)) for m in measures],
@@ -56,7 +64,7 @@ def view(part: Part, ident: str, name: str) -> View:
         "commons": [int(sheet.common(m).sum()) for m in measures],
         "controls": _rows(part, sheet.controls, part.cells, sheet.controls),
         "matrix": _matrix(part),
-        "speed": _speed(part.sampler.timings),
+        "speed": _speed(part.timings),
         "failures": failures(sheet),
         "systems": [_system(sheet, label) for label in sheet.entrants],
         "recipes": [_recipe(m, part) for m in sheet.measures],
@@ -173,7 +181,7 @@ def _cell(
 
     tip = [f"{label} · {m.column.name}: {e.value:.{digits}f} {m.column.unit}".rstrip()]
     if e.low is not None and e.high is not None:
-        tip.append(f"95 % interval {e.low:.{digits}f} to {e.high:.{digits}f}")
+        tip.append(f"95 % interval {e.low:.{digits}f} to {e.high:.{digits}f} ({e.method}, {e.units} units)")
     tip.append(f"{e.n} of {whole} clips scored")
     if entry.rank is not None:
         tip.append(
@@ -238,9 +246,9 @@ def _matrix(part: Part) -> View:
     return {"controls": controls, "rows": rows}
 
 
-def _speed(timings: Sequence[Timing]) -> list[View]:
+def _speed(found: Sequence[Timing]) -> list[View]:
     rows: dict[tuple[str, str], View] = {}
-    for t in timings:
+    for t in found:
         row = rows.setdefault((t.label, t.machine), {"label": t.label, "hardware": t.machine, "n": t.pooled.n})
         low, high = t.pooled.low, t.pooled.high
         between = f"[{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""

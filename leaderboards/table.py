@@ -11,33 +11,27 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dubbench.core.metric import Column, Ratio
+from dubbench.leaderboards.intervals import estimate, spread, weights
+from dubbench.leaderboards.sampler import Comparison, Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet
-from dubbench.leaderboards.statistics import (
-    Bits,
-    Draws,
-    Estimate,
-    draws,
-    estimate,
-    interval,
-    rank_groups,
-    resampled,
-    seed_of,
-    value,
-)
+from dubbench.leaderboards.statistics import Estimate, rank_groups, seed_of
+from dubbench.leaderboards.units import Units
 from dubbench.pipeline.store import DubRow
 
 TABLE = (
     *("system", "dataset", "split", "setting", "profile", "metric", "value", "ci_low", "ci_high", "n_scored"),
-    *("n_total", "direction", "signature", "class"),
+    *("n_total", "direction", "signature", "class", "interval", "unit", "units"),
 )
-PAIRED = ("metric", "system_a", "system_b", "difference", "ci_low", "ci_high", "n", "signature", "class")
+PAIRED = (
+    *("metric", "system_a", "system_b", "difference", "ci_low", "ci_high", "n", "signature", "class"),
+    *("interval", "unit", "units", "p", "p_holm", "family", "verdict", "effect_dz", "a_wins"),
+)
 TIMINGS = (
     *("system", "dataset", "split", "setting", "metric", "value", "ci_low", "ci_high", "mean", "n_scored", "n_total"),
     *("audio_seconds", "hardware", "workers", "class"),
@@ -47,77 +41,6 @@ Hidden = Mapping[tuple[str, str], str]
 """(metric, column) -> why it is not shown."""
 NONE_HIDDEN: Hidden = {}
 
-Key = tuple[str, str, str, bytes]
-
-
-@dataclass(eq=False)
-class Sampler:
-    """Estimates from one sheet. The same clips are drawn for all systems, and each resampling is done once."""
-
-    sheet: Sheet
-    _draws: dict[bytes, Draws] = field(default_factory=dict)
-    _samples: dict[Key, tuple[float, NDArray[np.float64]]] = field(default_factory=dict)
-    _differences: dict[tuple[str, Key], Estimate] = field(default_factory=dict)
-
-    def unit(self) -> tuple[str, int]:
-        """What is drawn over all clips (``speaker`` or ``clip``), and how many of them there are."""
-        drawn = self._drawn(np.ones(self.sheet.count, bool))
-        return drawn.unit, drawn.units
-
-    def estimate(self, label: str, measure: Measure, among: Bits | None = None) -> Estimate:
-        """A system's value over its scored clips (those in ``among``, if given)."""
-        keep = self._keep(measure, among, label)
-        return estimate(*self._resampled(label, measure, keep), int(keep.sum()))
-
-    def difference(self, a: str, b: str, measure: Measure, among: Bits | None = None) -> Estimate:
-        """``a`` minus ``b``, paired over the clips on which both are scored."""
-        keep = self._keep(measure, among, a, b)
-        key = (a, (b, measure.metric, measure.column.name, keep.tobytes()))
-        if key not in self._differences:
-            left, right = self._resampled(a, measure, keep), self._resampled(b, measure, keep)
-            self._differences[key] = estimate(left[0] - right[0], left[1] - right[1], int(keep.sum()))
-        return self._differences[key]
-
-    def contrast(self, a: Sequence[str], b: Sequence[str], measure: Measure, among: Bits | None = None) -> Estimate:
-        """Mean of the systems ``a`` minus mean of the systems ``b``, paired over the clips on which all are scored."""
-        keep = self._keep(measure, among, *a, *b)
-
-        def mean(labels: Sequence[str]) -> tuple[float, NDArray[np.float64]]:
-            found = [self._resampled(label, measure, keep) for label in labels]
-            return float(np.mean([point for point, _ in found])), np.mean([samples for _, samples in found], axis=0)
-
-        (one, first), (other, second) = mean(a), mean(b)
-        return estimate(one - other, first - second, int(keep.sum()))
-
-    @cached_property
-    def timings(self) -> list[Timing]:
-        """Those of the sheet."""
-        return timings(self.sheet)
-
-    def _keep(self, measure: Measure, among: Bits | None, *labels: str) -> Bits:
-        keep = np.ones(self.sheet.count, bool) if among is None else among.copy()
-        for label in labels:
-            keep &= self.sheet.scored(label, measure)
-        return keep
-
-    def _drawn(self, keep: Bits) -> Draws:
-        key = keep.tobytes()
-        if key not in self._draws:
-            if len(self._draws) >= 8:  # one may take many MB; most columns share one clip set
-                self._draws.pop(next(iter(self._draws)))
-            speakers = [clip.speaker for clip, kept in zip(self.sheet.clips, keep, strict=True) if kept]
-            self._draws[key] = draws(speakers, seed_of(self.sheet.manifest.comparability))
-        return self._draws[key]
-
-    def _resampled(self, label: str, measure: Measure, keep: Bits) -> tuple[float, NDArray[np.float64]]:
-        """The value over the clips in ``keep``, and in every resample of them."""
-        key = (label, measure.metric, measure.column.name, keep.tobytes())
-        if key not in self._samples:
-            stats = self.sheet.stats(label, measure)
-            samples = resampled(measure.column, stats, keep, self._drawn(keep))
-            self._samples[key] = value(measure.column, stats, keep), samples
-        return self._samples[key]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -126,7 +49,7 @@ class Entry:
     Attributes:
         rank: 1 for the best group; None for controls, for systems that do not cover what others do, and where there
             are too few clips for intervals.
-        tied: the others of its group, which it cannot be told apart from.
+        tied: the others of its group; the corrected tests do not tell the group apart.
         leads: whether its value is the best of all that rank.
     """
 
@@ -158,7 +81,8 @@ def grid(sampler: Sampler, common: bool = False) -> Grid:
             if found[label].value is not None and bool(np.all(sheet.scored(label, measure)[full]))
         ]
         points = [found[label].value or 0.0 for label in ranked]
-        groups = _groups(sampler, measure, ranked, points, among) if measure.column.direction != "none" else []
+        ranks = measure.column.direction != "none"
+        groups = _groups(sampler.compare(measure, among), measure, ranked, points) if ranks else []
         where = (measure.metric, measure.column.name)
         out |= {(label, *where): Entry(estimated) for label, estimated in found.items()}
         before = 0
@@ -175,13 +99,11 @@ def grid(sampler: Sampler, common: bool = False) -> Grid:
 
 
 def _groups(
-    sampler: Sampler, measure: Measure, labels: Sequence[str], points: Sequence[float], among: Bits | None
+    compared: Mapping[tuple[str, str], Comparison], measure: Measure, labels: Sequence[str], points: Sequence[float]
 ) -> list[tuple[int, ...]]:
-    both = combinations(range(len(labels)), 2)
-    apart = {(a, b): sampler.difference(labels[a], labels[b], measure, among).apart for a, b in both}
-
     def told_apart(a: int, b: int) -> bool:
-        return apart[min(a, b), max(a, b)]
+        found = compared.get((labels[min(a, b)], labels[max(a, b)]))
+        return found is not None and found.apart
 
     return rank_groups(points, measure.column.direction == "up", told_apart)
 
@@ -225,28 +147,20 @@ def table_rows(sampler: Sampler, cells: Grid, hidden: Hidden = NONE_HIDDEN) -> I
                 *(label, m.dataset, m.split, m.setting, measure.profile, measure.column.name),
                 *(number(e.value), number(e.low), number(e.high), str(e.n), str(sheet.count)),
                 *(measure.column.direction, measure.signature, m.comparability),
+                *(e.method, sampler.units.name, str(e.units)),
             )
 
 
-def pairs(sheet: Sheet) -> list[tuple[str, str]]:
-    """The pairs that are compared: every two systems of which one may rank; all, in a run of controls alone."""
-    both = combinations(sheet.entrants, 2)
-    return [(a, b) for a, b in both if not sheet.ranking or sheet.entrants[a].ranks or sheet.entrants[b].ranks]
-
-
-def differences_of(sampler: Sampler, measure: Measure) -> dict[tuple[str, str], Estimate]:
-    """Paired differences in one column over the clips on which both systems are scored."""
-    found = {pair: sampler.difference(*pair, measure) for pair in pairs(sampler.sheet)}
-    return {pair: difference for pair, difference in found.items() if difference.n}
-
-
 def paired_rows(sampler: Sampler, hidden: Hidden = NONE_HIDDEN) -> Iterator[tuple[str, ...]]:
-    """The rows of ``paired.csv`` (see `PAIRED`): ``difference`` is a minus b."""
+    """The rows of ``paired.csv`` (see `PAIRED`): ``difference`` is a minus b, ``verdict`` is the corrected test's."""
     for measure in kept(sampler.sheet, hidden):
-        for (a, b), e in differences_of(sampler, measure).items():
+        for (a, b), c in sampler.compare(measure).items():
+            e = c.difference
             yield (
                 *(measure.column.name, a, b, number(e.value), number(e.low), number(e.high), str(e.n)),
                 *(measure.signature, sampler.sheet.manifest.comparability),
+                *(e.method, sampler.units.name, str(e.units), number(c.p), number(c.corrected), str(c.family)),
+                *({"a": "a is better", "b": "b is better"}.get(c.verdict, c.verdict), number(c.effect), number(c.wins)),
             )
 
 
@@ -266,10 +180,13 @@ class Timing:
     audio_seconds: float
 
 
+RATE = Column(name="RTF", direction="down", aggregate=Ratio(numerator="spent", denominator="heard"))
+
+
 def timings(sheet: Sheet) -> list[Timing]:
     """RTF (total) and RTF-model of every timed system; warm-up was left out when the times were taken."""
     out: list[Timing] = []
-    drawn: dict[int, Draws] = {}
+    drawn: dict[int, NDArray[np.float64]] = {}
     for label, entrant in sheet.entrants.items():
         if not entrant.entry.info.timed:
             continue
@@ -287,18 +204,18 @@ def timings(sheet: Sheet) -> list[Timing]:
             spent = np.array([row.timings[part] for row in done])
             heard = np.array([row.seconds for row in done])
             if len(done) not in drawn:
-                drawn = {len(done): draws([""] * len(done), seed_of(sheet.manifest.comparability))}
-            samples = [spent[block].sum(1) / heard[block].sum(1) for block in drawn[len(done)].rows]
-            low, high = interval(np.concatenate(samples)) if samples else (None, None)
-            pooled = Estimate(float(spent.sum() / heard.sum()), low, high, len(done))
+                drawn = {len(done): weights(len(done), seed_of(sheet.manifest.comparability))}
+            units = Units("clip", np.arange(len(done)), len(done))
+            stats = {"spent": spent, "heard": heard}
+            pooled = estimate(spread(RATE, stats, np.ones(len(done), bool), units, drawn[len(done)]))
             out.append(Timing(label, machine, metric, pooled, float(np.mean(spent / heard)), float(heard.sum())))
     return out
 
 
-def timing_rows(sampler: Sampler) -> Iterator[tuple[str, ...]]:
-    """The rows of ``timings.csv`` (see `TIMINGS`)."""
-    sheet, m = sampler.sheet, sampler.sheet.manifest
-    for timing in sampler.timings:
+def timing_rows(sheet: Sheet, found: Sequence[Timing]) -> Iterator[tuple[str, ...]]:
+    """The rows of ``timings.csv`` (see `TIMINGS`) from the sheet's `timings`."""
+    m = sheet.manifest
+    for timing in found:
         e = timing.pooled
         workers = sheet.entrants[timing.label].run.manifest.hardware.get("workers", "")
         yield (

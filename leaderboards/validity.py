@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dubbench.leaderboards.markdown import cell_text, code_text, table
 from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of, plain
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate
 from dubbench.leaderboards.svg import Panel, figure
-from dubbench.leaderboards.table import Sampler
 from dubbench.pipeline.store import Run, slug
 from dubbench.runtime.files import write_text
 

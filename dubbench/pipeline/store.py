@@ -208,6 +208,9 @@ class Run(BaseModel):
         )
 
 
+_SHARED = ("system", "clip", "machine")
+
+
 def slug(label: str) -> str:
     """``label`` as a folder name: what is not a letter, digit, ``-``, ``_`` or ``.`` becomes ``_``."""
     return re.sub(r"[^\w.-]+", "_", label).strip("._") or "system"
@@ -302,9 +305,11 @@ def read_run(path: Path) -> Run:
     clips = [clip.id for clip in manifest.clips]
     known = set(clips)
     dubs: dict[tuple[str, str], DubRow] = {}
+    fields, texts = set(DubRow.model_fields), {clip: clip for clip in clips}  # one for all rows: they are many
     for dub in ledger(path).read():
         if dub.system in manifest.systems and dub.clip in known:
-            dubs[dub.system, dub.clip] = dub
+            values = {name: texts.setdefault(x, x) if name in _SHARED else x for name, x in dub}
+            dubs[values["system"], values["clip"]] = DubRow.model_construct(fields, **values)
     return Run(
         path=path,
         manifest=manifest,

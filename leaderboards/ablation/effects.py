@@ -10,9 +10,9 @@ import numpy as np
 
 from dubbench.core.ablation import Published, Row
 from dubbench.leaderboards.ablation.work import label
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import Estimate
-from dubbench.leaderboards.table import Sampler
 
 Verdict = Literal["better", "worse", "not told apart"]
 Agreement = Literal["agrees", "contradicts", "cannot be told", "no difference printed"]

@@ -14,9 +14,10 @@ from dubbench.core.spec import Spec
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.ablation.effects import columns
 from dubbench.leaderboards.ablation.vary import changed
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.statistics import Estimate
-from dubbench.leaderboards.table import Sampler, timings
+from dubbench.leaderboards.table import timings
 from dubbench.pipeline.components import make_system
 
 TIMES = ("RTF", "RTF-model")

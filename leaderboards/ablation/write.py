@@ -19,9 +19,10 @@ from dubbench.leaderboards.ablation.pictures import curves, forest
 from dubbench.leaderboards.ablation.sweep import Sweep, collect
 from dubbench.leaderboards.ablation.tables import Text
 from dubbench.leaderboards.markdown import cell_text, code_text, intervals_note
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Sheet, differences, dirty, sheets
 from dubbench.leaderboards.statistics import Estimate
-from dubbench.leaderboards.table import Sampler, csv_text
+from dubbench.leaderboards.table import csv_text
 from dubbench.pipeline.store import read_run
 from dubbench.runtime.files import write_text
 

@@ -99,7 +99,7 @@ for (const node of document.querySelectorAll("[data-pairs]")) {
     const place = el("div", { class: "scroll" });
     const draw = (at) => place.replaceChildren(pairGrid(sheet, at));
     const options = sheet.columns.map((column, i) => [i, column.name]);
-    const legend = "Green: the row is better, red: worse, both with a 95 % interval apart from zero.";
+    const legend = "Green: the row is better, red: worse, both after Holm's correction over the pairs of this column.";
     root.append(el("div", { class: "tools" }, choice("Column", options, draw, sheet.first), el("span", {}, legend)), place);
     draw(sheet.first);
   });
@@ -108,9 +108,14 @@ for (const node of document.querySelectorAll("[data-pairs]")) {
 function pairGrid(sheet, at) {
   const column = sheet.columns[at];
   const found = new Map();
-  for (const [a, b, value, low, high, n] of sheet.paired[at]) {
-    found.set(`${a},${b}`, [value, low, high, n]);
-    found.set(`${b},${a}`, [value === null ? null : -value, high === null ? null : -high, low === null ? null : -low, n]);
+  const turned = { a: "b", b: "a" };
+  const minus = (x) => (x === null ? null : -x);
+  for (const [a, b, value, low, high, n, verdict, p, holm, family, effect, wins] of sheet.paired[at]) {
+    found.set(`${a},${b}`, { value, low, high, n, verdict, p, holm, family, effect, wins });
+    found.set(`${b},${a}`, {
+      value: minus(value), low: minus(high), high: minus(low), n, verdict: turned[verdict] || verdict, p, holm, family,
+      effect: minus(effect), wins: wins === null ? null : 1 - wins,
+    });
   }
   const head = el("tr", {}, el("th", { class: "name" }));
   for (const label of sheet.systems) head.append(el("th", { scope: "col", class: "num" }, label));
@@ -123,15 +128,21 @@ function pairGrid(sheet, at) {
   return el("table", { "aria-label": `Differences in ${column.name}` }, el("thead", {}, head), body);
 }
 
+const VERDICT = {
+  a: "the row is better", b: "the column is better", differ: "they differ", "not apart": "not told apart", equal: "equal: a tie",
+  "cannot be decided": "cannot be decided: no p of so few units reaches Holm's threshold", "not tested": "not tested",
+};
+
 function pairCell(sheet, column, a, b, entry) {
   if (a === b) return el("td", { class: "self" });
-  if (!entry || entry[0] === null) return el("td", {}, "");
-  const [value, low, high, n] = entry;
-  const apart = low !== null && (low > 0 || high < 0);
-  const good = column.direction !== "none" && (value > 0) === (column.direction === "up");
-  const kind = !apart || column.direction === "none" ? "even" : good ? "good" : "bad";
+  if (!entry || entry.value === null) return el("td", {}, "");
+  const { value, low, high, n, verdict, p, holm, family, effect, wins } = entry;
+  const kind = { a: "good", b: "bad" }[verdict] || "even";
   const show = (x) => (x > 0 ? "+" : "") + x.toFixed(column.digits);
   const between = low === null ? "no interval" : `95 % interval ${show(low)} to ${show(high)}`;
-  const text = `${sheet.systems[a]} − ${sheet.systems[b]}: ${show(value)} ${column.unit}\n${between}\n${n} clips`;
+  const text = `${sheet.systems[a]} − ${sheet.systems[b]}: ${show(value)} ${column.unit}\n${between}\n${n} clips`
+    + (p === null ? "" : `\np = ${p}, corrected over ${family} comparisons ${holm}`)
+    + `\n${VERDICT[verdict]}`
+    + (effect === null ? "" : `\neffect d = ${effect.toFixed(2)}`) + (wins === null ? "" : `, better on ${(100 * wins).toFixed(0)} % of the clips`);
   return el("td", { class: kind, "data-tip": text, tabindex: -1 }, show(value));
 }

@@ -29,8 +29,9 @@ from dubbench.leaderboards.paper.layout import (
     marked,
 )
 from dubbench.leaderboards.paper.training import explained, seen
+from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, differences
-from dubbench.leaderboards.table import Grid, Sampler, grid, kept, timings
+from dubbench.leaderboards.table import Grid, grid, kept, timings
 
 TRUTH = "Ground Truth"
 NFE_LEAD = ("#Params", "NFE", "RTF ↓")

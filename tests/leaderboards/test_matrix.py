@@ -26,7 +26,7 @@ def controls(**changed: Fake) -> dict[str, Fake]:
 
 
 def test_every_declared_cell_of_a_sound_run_holds(tmp_path: Path) -> None:
-    run = build(tmp_path, media=False)
+    run = build(tmp_path, clips=36, media=False)
     cells = matrix(run)
     assert {c.verdict for c in cells} == {"holds"}
     declared = {(c.name, k) for _, columns in METRICS.values() for c in columns for k in c.expects}
@@ -34,7 +34,7 @@ def test_every_declared_cell_of_a_sound_run_holds(tmp_path: Path) -> None:
     delayed = cell(cells, "FFE", "delay(ms=100)")
     assert delayed.system == "delay(ms=100)"  # its spec has blanks: delay(ms = 100)
     assert delayed.difference.low is not None and delayed.difference.low > 0
-    assert cell(cells, "align-ms", "silence").detail == "scored on 0 of 24 clips"
+    assert cell(cells, "align-ms", "silence").detail == "scored on 0 of 36 clips"
 
 
 @pytest.mark.parametrize(

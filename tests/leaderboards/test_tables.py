@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from fake_run import Fake, build, fakes
 
 from dubbench.leaderboards import markdown
@@ -24,7 +25,10 @@ from dubbench.leaderboards.table import (
 )
 from dubbench.pipeline.store import Run
 
-HEADER = "system,dataset,split,setting,profile,metric,value,ci_low,ci_high,n_scored,n_total,direction,signature,class"
+HEADER = (
+    "system,dataset,split,setting,profile,metric,value,ci_low,ci_high,n_scored,n_total,direction,signature,class,"
+    "interval,unit,units"
+)
 
 
 def sheet_of(run: Run) -> Sheet:
@@ -55,6 +59,8 @@ def test_table_is_long_form_and_complete(tmp_path: Path) -> None:
     assert float(by["espeak-lipspan", "WER-grammar"]["value"]) == pytest.approx(micro, rel=1e-5)
     assert by["espeak-lipspan", "WER-grammar"]["n_scored"] == "24"  # its failed dub counts as all words wrong
     assert by["espeak-lipspan", "SECS"]["n_scored"] == "23"
+    assert {(r["interval"], r["unit"]) for r in rows if r["ci_low"]} == {("t", "clip")}
+    assert by["espeak-lipspan", "SECS"]["units"] == "23"
 
 
 def test_equal_runs_give_equal_bytes_but_for_time(tmp_path: Path) -> None:
@@ -136,6 +142,13 @@ def test_paired_differences_against_direct_computation(tmp_path: Path) -> None:
     want = 100 * np.mean([stats["model-a", c] - stats["paper wavs", c] for c in clips])  # type: ignore[operator]
     assert float(row["difference"]) == pytest.approx(want, rel=1e-4)
     assert float(row["ci_low"]) < want < float(row["ci_high"])
+    own = [stats["model-a", c] - stats["paper wavs", c] for c in clips]  # type: ignore[operator]
+    test = scipy.stats.ttest_1samp(own, 0).confidence_interval()
+    assert (float(row["ci_low"]), float(row["ci_high"])) == pytest.approx((100 * test.low, 100 * test.high), rel=1e-4)
+    assert float(row["effect_dz"]) == pytest.approx(np.mean(own) / np.std(own, ddof=1), rel=1e-4)
+    assert float(row["a_wins"]) == pytest.approx(np.mean(np.array(own) > 0), rel=1e-4)
+    assert row["verdict"] == "a is better" and float(row["p"]) == pytest.approx(1e-4)
+    assert row["family"] == "6"  # four systems; the pairs with controls are a family of their own
 
 
 def test_times_are_pooled_and_only_of_what_was_run(tmp_path: Path) -> None:
@@ -156,7 +169,7 @@ def test_times_of_two_machines_stay_apart(tmp_path: Path) -> None:
     found = {(t.machine, t.metric): t.pooled.n for t in timings(sheet) if t.label == "model-a"}
     here = "cores 2; cpu Some CPU @ 2.20GHz; device cpu; machine x86_64"
     assert found == {("gpu Fast", "RTF"): 2, ("gpu Fast", "RTF-model"): 2, (here, "RTF"): 4, (here, "RTF-model"): 4}
-    assert {row[-3] for row in timing_rows(Sampler(sheet)) if row[0] == "model-a"} == {"gpu Fast", here}
+    assert {row[-3] for row in timing_rows(sheet, timings(sheet)) if row[0] == "model-a"} == {"gpu Fast", here}
 
 
 def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
