@@ -6,6 +6,7 @@ import difflib
 import errno
 import io
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -258,6 +259,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # what a terminal or pipe cannot show is replaced, and no error
             stream.reconfigure(errors="replace")
     code: object = 0
+    ended = _signals()
     try:
         code = app(standalone_mode=False, prog_name="dubbench")
     except DubbenchError as error:
@@ -273,8 +275,24 @@ def main() -> None:
             raise
         _usage(error)
     if code == 130:  # typer answers Ctrl-C with this code itself
-        _fail("interrupted; nothing is lost, the same command goes on from here", 130)
+        how, code = (f"ended by {ended[0].name}", 128 + ended[0]) if ended else ("interrupted", 130)
+        _fail(f"{how}; nothing is lost, the same command goes on from here", code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _signals() -> list[signal.Signals]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does; the list holds the one that came."""
+    came: list[signal.Signals] = []
+
+    def end(number: int, _: object) -> NoReturn:
+        came.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # not where nohup has it ignored
+            signal.signal(number, end)
+    return came
 
 
 def _usage(error: Any) -> NoReturn:

@@ -51,7 +51,8 @@ def synthesise(
     """Dub every wanted clip that the ledger lacks, and write each result to the ledger as it comes.
 
     One process at a time, so that times are not taken beside another load of ours. The clips of a batch whose process
-    hangs or dies are tried one by one. In the end the system is closed.
+    hangs or dies are tried one by one; a load whose process dies is tried once more. In the end the system is
+    closed.
 
     Raises:
         OSError: a dub or the ledger cannot be written; what was written before is kept.
@@ -60,7 +61,7 @@ def synthesise(
     queue = deque(tuple(wanted[start : start + size]) for start in range(0, len(wanted), size))
     given_up = ""
     answered: set[str] = set()
-    crashes = 0
+    crashes, dead_load = 0, False
 
     def keep(rows: Sequence[DubRow]) -> None:
         book.append(rows)
@@ -94,6 +95,9 @@ def synthesise(
                     given_up = given_up or result.broken
                     keep(result.rows)
                 elif task.what == "load":
+                    dead_load = result.died  # perhaps killed from outside: the next task loads it once more
+                    given_up = "" if dead_load else f"the system cannot be loaded: {result.reason}"
+                elif dead_load and not answered:
                     given_up = f"the system cannot be loaded: {result.reason}"
                 elif len(task.wanted) > 1:
                     queue.extendleft((w,) for w in reversed(task.wanted))

@@ -7,10 +7,12 @@ run, where the ground truth lies. (It runs with the user's rights; this keeps ho
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,7 @@ from dubbench.pipeline.prepare import NO_ROOM
 from dubbench.pipeline.store import DubRow, read_manifest, slug
 from dubbench.runtime.device import resolve_device, synchronise
 from dubbench.runtime.digests import file_digest
+from dubbench.runtime.worker_pool import ORPHANED
 from dubbench.signal.media import as_mono, write_wav
 
 
@@ -81,6 +84,8 @@ _warm = False
 def work(task: SystemTask) -> Answer:
     """Do a task in the system's process. A process that took the place of one that died loads the system again."""
     global _system, _warm
+    if not ORPHANED:
+        ORPHANED.append(partial(shutil.rmtree, task.stage, ignore_errors=True))
     if task.what == "close":
         return Answer(broken=_close())
     if _system is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import multiprocessing
 import os
 import pickle
@@ -12,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -24,9 +25,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What became of a task that gave no result (one line)."""
+    """What became of a task that gave no result (one line); whether its process ``died`` of itself or was killed."""
 
     reason: str
+    died: bool = field(default=False, compare=False)
 
 
 def each(
@@ -129,18 +131,20 @@ class _Worker(Generic[T, R]):
         except (EOFError, OSError):
             code = self._exit(1.0)
             return self._without(
-                "its process left its task" if code is None else f"its process died (exit code {code})"
+                "its process left its task" if code is None else f"its process died (exit code {code})", True
             )
         if code is not None:
-            return self._without(f"its process died (exit code {code})")
+            return self._without(f"its process died (exit code {code})", True)
         if time.monotonic() > self.deadline:
             return self._without(f"no answer within {self._limit:g} s")
+        if resident(self.process.pid) > memory_limit():
+            return self._without(f"its process took more than {memory_limit() / 1e9:.3g} GB of memory")
         return False
 
-    def _without(self, reason: str) -> bool:
+    def _without(self, reason: str, died: bool = False) -> bool:
         """The task ends without a result, and its process with it."""
         self.kill()
-        self.result = Crash(reason)
+        self.result = Crash(reason, died)
         return True
 
     @property
@@ -173,6 +177,30 @@ class _Worker(Generic[T, R]):
             self.pipe.close()
         _alive.discard(self)
 
+
+def memory_limit() -> float:
+    """Bytes that a process may hold: ``$DUBBENCH_WORKER_MEMORY`` in GB, else nine tenths of the machine's, so that a
+    leak costs its own task and not what the system would choose to end."""
+    given = os.environ.get("DUBBENCH_WORKER_MEMORY")
+    if given:
+        return float(given) * 1e9
+    try:
+        return 0.9 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def resident(pid: int | None) -> int:
+    """Bytes of memory that a process holds now; 0 where that cannot be known (not Linux, or it is gone)."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:  # noqa: PTH123
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+ORPHANED: list[Callable[[], object]] = []
+"""What a process does before it ends because the one that started it is gone."""
 
 START = 120.0
 """Seconds that a process may take to start and to take a task, beside the task's own limit."""
@@ -259,6 +287,9 @@ def _start(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
+        for clean in ORPHANED:
+            with suppress(Exception):
+                clean()
         if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
