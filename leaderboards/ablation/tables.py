@@ -175,7 +175,10 @@ def sweep_table(sweep: Sweep) -> Text:
         notes.append(
             f"#Params without video-related encoders: {sweep.counted / 1e6:.2f} M ({parts}; codec not counted)."
         )
-    notes.append(f"Times: one clip at a time on {sweep.machine}; pooled over clips, their interval over clips.")
+    notes.append(
+        f"Times: one clip at a time on {sweep.machine}; pooled over clips, their interval over clips. "
+        "RTF is the whole dub with its front end, RTF-model what the system counts as its model."
+    )
     return Text(
         f"{sweep.system} over {sweep.option}", ("", *(f"{t} ↓" for t in TIMES), *heads), tuple(body), {}, tuple(notes)
     )
