@@ -47,7 +47,9 @@ def score_run(
                     kept[dub.system, clip.id, name] = row
             wanted = tuple(pair for pair in lacking if pair[0] not in frozen)
             if wanted:
-                jobs.append(DubToScore(dub.system, out / dub.path if dub.path else None, dub.reason, wanted))
+                wav = out / dub.path if dub.path else None
+                privileged = manifest.systems[dub.system].info.privileged
+                jobs.append(DubToScore(dub.system, wav, dub.reason, wanted, privileged))
         if jobs:
             work.append(_work(clip, manifest, out / "work", tuple(jobs), resources.device))
     for models, part in passes(work, assets_of):

@@ -25,12 +25,14 @@ from dubbench.signal.sound import Sound
 @dataclass(frozen=True, slots=True)
 class DubToScore:
     """One dub to score: the system's label, its wav (None if the dub failed), why, and the metrics still wanted
-    with the keys under which their scores are kept."""
+    with the keys under which their scores are kept. ``control``: the system is handed the ground truth, so that a clip
+    without one is no fault of its own."""
 
     system: str
     wav: Path | None
     reason: str
     wanted: tuple[tuple[str, str], ...]
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,8 @@ def _row(work: ClipTask, job: DubToScore, name: str, key: str, item: Item | None
     try:
         if work.problem:
             stats: Stats | Unscored = Unscored(f"the clip cannot be used: {work.problem}")
+        elif item is None and job.control and work.truth_problem:
+            stats = Unscored(f"no dub: {job.reason}")
         elif item is None:
             stats = metric.failed(work.clip) or Unscored(f"no dub: {job.reason}")
         elif reason := lacking(metric.info, item, work.truth_problem, work.reference_problem):
