@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: all")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--against", metavar="COMMIT", help="ratios to another commit instead")
+    parser.add_argument("--nfe", nargs="+", help="with --against: these alone; numbers, or default")
     parser.add_argument("--rounds", type=int, default=5, help="with --against: pairs of runs")
     options = parser.parse_args()
     if options.against:
@@ -83,7 +84,7 @@ def main() -> None:
 
 def against(options: argparse.Namespace) -> None:
     """Print the table of ratios to another commit."""
-    cells = [(size, "1", nfe) for size in options.sizes for nfe in AGAINST[size]]
+    cells = [(size, "1", nfe) for size in options.sizes for nfe in options.nfe or AGAINST[size]]
     here = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory(prefix="dubbench-against-") as folder:
         other = Path(folder) / "tree"

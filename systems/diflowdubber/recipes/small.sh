@@ -1,43 +1,60 @@
 #!/usr/bin/env bash
-# Trains `small`, the shipped checkpoint, on GRID s1 (the clips that are not on the published test list) and toon.
-#   GRID=<folder of s1/*.mpg with its alignments> [OUT=runs/small] [DEVICE=auto] [PRECISION=auto] \
-#       systems/diflowdubber/recipes/small.sh
-# The shipped one was made with DEVICE=cpu PRECISION=bf16 OMP_NUM_THREADS=1 in about 2 h 20 min of one core. To save
-# time its stage 1 was ended (Ctrl-C) at step 1250 of 2000, and that checkpoint given as stage 2's --teacher. Stage 2 took
-# four runs, each on the weights of the last one, since `more` and `faces` came later: who trains anew gives
-# --features "$OUT/faces.safetensors" to one run of stage 2 from the start.
-# Fifty clips of GRID and a tenth of toon are held out of everything for validation; the test lists are never read.
-# Given again after an interruption, every step goes on where it was. See docs/training.md for a GPU machine that has
-# nothing but torch.
+# Trains `small` in one clean run: GRID s1 (the clips that are not on the published test list), toon, and 400 more
+# sentences in each of toon's ten voices, with any one's face from the first step.
+#   GRID=<folder of s1/ with its alignments> [OUT=runs/small] [DEVICE=auto] [PRECISION=auto] [WORKERS=0] \
+#       systems/diflowdubber/recipes/small.sh [STAGE …]
+# Stages, all in order without arguments; each goes on where it was when it is given again:
+#   data      the further sentences, the codec, and features of everything
+#   tts       stage 1 to its end
+#   dub       stage 2 under one cosine, with the teacher of `tts`
+#   release   weights in half precision with their codec
+# `tts` and `dub` stop in order, with a checkpoint, after LIMIT seconds (default 6600) and exit status 4: the same command
+# goes on. SETTINGS are single changes of the configuration for both of them, as in
+#   SETTINGS="codebook_start=true soft_targets=1.0 positions=restart segments=true weights.voicing=0.1 weights.pitch=0.1"
+# Fifty clips of GRID and a tenth of each of toon's sets (fifty at most) are held out of everything for validation; the
+# test lists are never read.
 set -euo pipefail
 : "${GRID:?set GRID to the folder that holds s1/}"
-OUT=${OUT:-runs/small} DEVICE=${DEVICE:-auto} PRECISION=${PRECISION:-auto}
+OUT=${OUT:-runs/small} DEVICE=${DEVICE:-auto} PRECISION=${PRECISION:-auto} WORKERS=${WORKERS:-0} LIMIT=${LIMIT:-6600}
+TTS_STEPS=${TTS_STEPS:-3000} DUB_STEPS=${DUB_STEPS:-5000} SENTENCES=${SENTENCES:-400} PYTHON=${PYTHON:-python}
 mkdir -p "$OUT"
-
 CODEC=$OUT/codec.safetensors
-[ -f "$CODEC" ] || dubbench codec fit --dataset grid --root "grid=$GRID" --dataset toon --split train --out "$CODEC"
+RECIPES=$(dirname "$0")
+changes=()
+for setting in ${SETTINGS:-}; do changes+=(--set "$setting"); done
 
 features() { # data set, file, more options; exit status 3 says that some clips failed: they are listed, the rest is there
-  dubbench train features --dataset "$1" --split train --codec "$CODEC" --out "$2" "${@:3}" || [ $? -eq 3 ]
+  dubbench train features --dataset "$1" --split train --codec "$CODEC" --workers "$WORKERS" --out "$2" "${@:3}" ||
+    [ $? -eq 3 ]
 }
-features grid "$OUT/grid.safetensors" --root "$GRID"
-features toon "$OUT/toon.safetensors"
-RECIPES=$(dirname "$0") # two more sets of 400 sentences in toon's voices: with their own faces, and with any one's
-python "$RECIPES/more_toon.py" --own-faces "$OUT/more_toon"
-python "$RECIPES/more_toon.py" "$OUT/faces_toon"
-features toon "$OUT/more.safetensors" --root "$OUT/more_toon"
-features toon "$OUT/faces.safetensors" --root "$OUT/faces_toon"
 
-DATA=(--features "$OUT/grid.safetensors" --features "$OUT/toon.safetensors" --codec "$CODEC" --device "$DEVICE"
-    --precision "$PRECISION" --average 0.995 --save-every 250)  # an average over the last 200 of so few steps
-dubbench train tts --config small "${DATA[@]}" --out "$OUT/tts"
-dubbench train dub --config small "${DATA[@]}" --teacher "$OUT/tts" --steps 2400 --out "$OUT/dub"
-
-on() { # features, steps, weights to begin with, run, more options
-  dubbench train dub --config small "${DATA[@]}" --features "$1" --teacher "$OUT/tts" --validate-every 200 --steps "$2" \
-    --init "$3" --out "$4" "${@:5}"
+train() { # stage, run, steps, more options
+  dubbench train "$1" --config small --features "$OUT/grid.safetensors" --features "$OUT/toon.safetensors" \
+    --features "$OUT/more.safetensors" --codec "$CODEC" --device "$DEVICE" --precision "$PRECISION" --average 0.995 \
+    --save-every 250 --validate-every 250 --seconds "$LIMIT" --steps "$3" --out "$2" "${@:4}" \
+    ${changes[@]+"${changes[@]}"}
 }
-on "$OUT/more.safetensors" 800 "$OUT/dub/checkpoints/step-00002400" "$OUT/dub-2"
-on "$OUT/more.safetensors" 1200 "$OUT/dub-2/checkpoints/step-00000800" "$OUT/dub-3"
-on "$OUT/faces.safetensors" 400 "$OUT/dub-3/checkpoints/step-00001200" "$OUT/dub-4" --average 0.99
-dubbench train release "$OUT/dub-4/checkpoints/step-00000400" --codec "$CODEC" --out "$OUT/release"
+
+stage() {
+  case $1 in
+    data)
+      [ -f "$CODEC" ] ||
+        dubbench codec fit --dataset grid --root "grid=$GRID" --dataset toon --split train --out "$CODEC"
+      [ -f "$OUT/more_toon.done" ] || "$PYTHON" "$RECIPES/more_toon.py" --sentences "$SENTENCES" "$OUT/more_toon"
+      touch "$OUT/more_toon.done"
+      features grid "$OUT/grid.safetensors" --root "$GRID"
+      features toon "$OUT/toon.safetensors"
+      features toon "$OUT/more.safetensors" --root "$OUT/more_toon"
+      ;;
+    tts) train tts "$OUT/tts" "$TTS_STEPS" ;;
+    dub) train dub "$OUT/dub" "$DUB_STEPS" --teacher "$OUT/tts" ;;
+    release) dubbench train release "$OUT/dub" --codec "$CODEC" --out "$OUT/release" ;;
+    *)
+      echo "no stage '$1'; there are data, tts, dub, release" >&2
+      exit 2
+      ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- data tts dub release
+for name in "$@"; do stage "$name"; done
