@@ -6,7 +6,7 @@
 
 Every figure comes from the boards of finished runs (`table.csv`, `paired.csv`); nothing is typed in. `--run` are runs
 with the systems `ground_truth`, `codec_copy`, `another_clip`, `delay`, both espeak baselines, `diflowdubber`,
-`diflowdubber-tts` and `wrong-video(diflowdubber)`; those that are not there are said to be. `--swapped` is a run whose
+`diflowdubber_tts` and `wrong_video(diflowdubber)`; those that are not there are said to be. `--swapped` is a run whose
 pairing gives each clip another speaker's reference. `--pictures` are features of clips that no training saw.
 """
 
@@ -37,8 +37,8 @@ from dubbench.training import checkpoint
 from dubbench.training.features import Cache
 
 OURS = "diflowdubber"
-RIVALS = ("another_clip", "delay", "espeak-meanspan", "espeak-lipspan")
-UNTIMED = ("espeak-lipspan", "espeak-meanspan", "diflowdubber-tts", f"wrong-video({OURS})")
+RIVALS = ("another_clip", "delay", "espeak_meanspan", "espeak_lipspan")
+UNTIMED = ("espeak_lipspan", "espeak_meanspan", "diflowdubber_tts", f"wrong_video({OURS})")
 COLUMNS = ("WER-grammar", "FFE", "GPE", "VDE", "align-ms", "align-ms-p90", "SECS", "SECS-GT", "DNSMOS", "MCD-DTW")
 SHOWN = 3
 ZOOM = 4

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dubbench.core.metric import heard_seconds
+from dubbench.core.spec import plain
 from dubbench.leaderboards.failures import NAMED
-from dubbench.leaderboards.matrix import plain
 from dubbench.leaderboards.sheet import Measure, Sheet
 from dubbench.leaderboards.table import Grid, Hidden, kept
 

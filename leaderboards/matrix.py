@@ -6,7 +6,6 @@ figures for the docs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubbench.core.metric import Effect, lies_with_clip
+from dubbench.core.spec import plain
 from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Entrant, Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import NOTHING, Estimate, values
@@ -78,11 +78,6 @@ def matrix_of(sampler: Sampler) -> tuple[Cell, ...]:
         for measure in sheet.measures
         for control, effect in measure.column.expects.items()
     )
-
-
-def plain(spec: str) -> str:
-    """A spec without whitespace: ``delay(ms = 40)`` and ``delay(ms=40)`` are one control."""
-    return re.sub(r"\s+", "", spec)
 
 
 def broken(cells: tuple[Cell, ...]) -> dict[tuple[str, str], str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from dubbench.core.spec import plain
 from dubbench.leaderboards.caveats import FLOOR, floor, odd, within
 from dubbench.leaderboards.failures import failures, rejected
 from dubbench.leaderboards.markdown import ARROW, intervals_note, tests_note
-from dubbench.leaderboards.matrix import TRUTH, Cell, plain
+from dubbench.leaderboards.matrix import TRUTH, Cell
 from dubbench.leaderboards.reproduce import command
 from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet, dirty

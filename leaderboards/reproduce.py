@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from dubbench.leaderboards.matrix import plain
+from dubbench.core.spec import plain
 from dubbench.leaderboards.sheet import Sheet
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from dubbench.core.spec import plain
 from dubbench.leaderboards.markdown import cell_text, code_text, table
-from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of, plain
+from dubbench.leaderboards.matrix import TRUTH, Cell, broken, matrix_of
 from dubbench.leaderboards.sampler import Sampler
 from dubbench.leaderboards.sheet import Measure, Sheet, sheets
 from dubbench.leaderboards.statistics import LEVEL, RESAMPLES, UNITS, Estimate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from functools import cache
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from dubbench.errors import DubbenchError
+from dubbench.runtime.spelling import did_you_mean
 
 
 class _Entry(BaseModel):
@@ -78,9 +78,8 @@ def release(name: str) -> tuple[Listed, Release]:
     """
     known = {r.name: (system, r) for system in listed().values() for r in system.releases}
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DubbenchError(f"no released wavs named {name!r}; {hint}there are {', '.join(known)}")
+        hint = did_you_mean(name, known) or ";"
+        raise DubbenchError(f"no released wavs named {name!r}{hint} there are {', '.join(known)}")
     return known[name]
 
 

@@ -147,12 +147,12 @@ class EspeakMeanspan(_Espeak):
         self, start: float = 0.186, end: float = 0.677, unit: Literal["fraction", "seconds"] = "fraction"
     ) -> None:
         if unit not in ("fraction", "seconds"):
-            raise DubbenchError(f"espeak-meanspan: unit is {unit!r}; expected fraction or seconds")
+            raise DubbenchError(f"espeak_meanspan: unit is {unit!r}; expected fraction or seconds")
         if not 0 <= start < end or (unit == "fraction" and end > 1):
-            raise DubbenchError(f"espeak-meanspan: no span from {start} to {end} ({unit})")
+            raise DubbenchError(f"espeak_meanspan: no span from {start} to {end} ({unit})")
         self.start, self.end, self.unit = float(start), float(end), unit
         summary = "espeak-ng over the data set's mean speech span"
-        super().__init__("espeak-meanspan", summary, start=self.start, end=self.end, unit=unit)
+        super().__init__("espeak_meanspan", summary, start=self.start, end=self.end, unit=unit)
 
     @staticmethod
     def defaults_for(info: DatasetInfo) -> dict[str, float]:
@@ -173,7 +173,7 @@ class EspeakLipspan(_Espeak):
 
     def __init__(self) -> None:
         looking = versions("mediapipe", "av", extra="face")
-        super().__init__("espeak-lipspan", "espeak-ng while the lips move, by their landmarks", **looking)
+        super().__init__("espeak_lipspan", "espeak-ng while the lips move, by their landmarks", **looking)
 
     def span(self, request: DubRequest) -> tuple[float, float]:
         """When the lips move.

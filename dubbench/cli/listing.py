@@ -53,8 +53,9 @@ def show_system(spec: str) -> Row:
         DubbenchError: unknown, not importable, or options that do not fit.
     """
     parsed = parse_spec(spec)
-    if parsed.name in listed() and parsed.name not in names("systems"):
-        return listed()[parsed.name].model_dump()
+    same = parsed.name.replace("-", "_")
+    if same in listed() and same not in names("systems"):
+        return listed()[same].model_dump()
     where = origin("systems", parsed.name)
     make = factory("systems", parsed.name)
     options = option_rows(make)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import io
 import re
@@ -39,6 +38,7 @@ from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 from dubbench.runtime.containment import printable
+from dubbench.runtime.spelling import did_you_mean
 
 app = typer.Typer(
     cls=Verbs,
@@ -77,8 +77,8 @@ DEFAULT_SYSTEMS = (
     "shuffled",
     "silence",
     "noise",
-    "espeak-meanspan",
-    "espeak-lipspan",
+    "espeak_meanspan",
+    "espeak_lipspan",
     "diflowdubber",
 )
 
@@ -304,8 +304,7 @@ def _usage(error: Any) -> NoReturn:
     where = ctx.command_path if ctx is not None else "dubbench"
     text = " ".join(error.format_message().split())
     if ctx is not None and (unknown := re.fullmatch(r"No such command '([^']*)'\.?", text)):
-        close = difflib.get_close_matches(unknown[1], ctx.command.list_commands(ctx), n=1, cutoff=0.5)
-        text = f"{text.rstrip('.')}{f'; did you mean {close[0]!r}?' if close else '.'}"
+        text = text.rstrip(".") + (did_you_mean(unknown[1], ctx.command.list_commands(ctx)) or ".")
     _fail(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {where} --help", 2)
 
 

@@ -8,17 +8,18 @@ plugin is a package with an entry point in one of the groups ``dubbench.systems`
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from dubbench.core.spec import parse_spec
+from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError, one_line
 from dubbench.runtime.digests import file_digest
+from dubbench.runtime.spelling import did_you_mean
 from dubbench.runtime.time_limit import within
 
 Group = Literal["systems", "metrics", "datasets", "commands"]
@@ -61,6 +62,18 @@ def registered(group: Group, name: str) -> str:
     return name if in_file(name) else _find(group, name).name
 
 
+def registered_system(spec: Spec) -> Spec:
+    """The spec with the registered names of its system and of the one that it wraps, if any.
+
+    Raises:
+        DubbenchError: unknown name, or a plugin that fails on import.
+    """
+    args = list(spec.args)
+    if args and getattr(factory("systems", spec.name), "wraps", False):
+        args[0] = registered_system(args[0] if isinstance(args[0], Spec) else parse_spec(str(args[0])))
+    return replace(spec, name=registered("systems", spec.name), args=tuple(args))
+
+
 def origin(group: Group, name: str) -> str:
     """``package: module:attribute`` behind a name; a class in a file is its own origin."""
     if in_file(name):
@@ -93,8 +106,7 @@ def _find(group: Group, name: str) -> EntryPoint:
     for known in (name, name.replace("-", "_"), name.replace("_", "-")):
         if known in entries:
             return entries[known]
-    close = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, entries)
     raise DubbenchError(f"no {group[:-1]} named {name!r}{hint} (dubbench {_VERB[group]} lists them)")
 
 

@@ -1,4 +1,4 @@
-"""How a system or metric is named on the command line."""
+"""Names of systems and metrics on the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dubbench.errors import DubbenchError
 class Spec:
     """A system or metric as it is named on the command line: ``[label=]name[(argument, key=value, ...)]``.
 
-    ``wrong-video(espeak-lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``,
+    ``wrong_video(espeak_lipspan)``, ``delay(ms=-40)``, ``mine=precomputed(dubs, rule="wav_pred_{id}.wav")``,
     ``wer-faster(model=base)``. The name is a registered one, or a class in a file: ``my_system.py:Mine``.
     Arguments are numbers, ``true``/``false``, specs, or text; text with ``,()=`` in it goes in quotes.
     """
@@ -26,6 +26,27 @@ class Spec:
     def __str__(self) -> str:
         parts = [_show(a) for a in self.args] + [f"{k}={_show(v)}" for k, v in self.kwargs]
         return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def plain(spec: str) -> str:
+    """A system's spec in one spelling, to compare by: without spaces, with ``_`` for ``-`` in names. Another text,
+    such as a label, only loses its spaces.
+
+    >>> plain("wrong-video(delay(ms = -40))")
+    'wrong_video(delay(ms=-40))'
+    """
+
+    def spelt(value: Any) -> Any:
+        if not isinstance(value, Spec):
+            return value
+        kwargs = tuple((key, spelt(v)) for key, v in value.kwargs)
+        return Spec(value.name.replace("-", "_"), tuple(map(spelt, value.args)), kwargs)
+
+    try:
+        parsed = parse_spec(spec)
+    except DubbenchError:
+        return re.sub(r"\s+", "", spec)
+    return re.sub(r"\s+", "", spec if parsed.label else str(spelt(parsed)))
 
 
 def _show(value: Any) -> str:

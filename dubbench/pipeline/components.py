@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from dubbench.core.system import System
 from dubbench.errors import DubbenchError, one_line
 from dubbench.pipeline.store import MetricEntry
 from dubbench.runtime.digests import file_digest
+from dubbench.runtime.spelling import did_you_mean
 from dubbench.runtime.time_limit import within
 from dubbench.weights.needs import command, lacking, users, weights_of
 
@@ -82,10 +82,9 @@ def _created(kind: str, spec: Spec, make: Any, args: Sequence[Any]) -> Any:
     options = options_of(make)
     for key, value in spec.kwargs:
         if options is not None and key not in options:
-            close = difflib.get_close_matches(key, options, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}? " if close else ""
             raise DubbenchError(
-                f"{kind} {spec.name!r} has no option {key!r}; {hint}It has: {', '.join(options) or 'none'}"
+                f"{kind} {spec.name!r} has no option {key!r}{did_you_mean(key, options) or ';'} "
+                f"It has: {', '.join(options) or 'none'}"
             )
         if options is not None and options[key].annotation in _NUMBERS and isinstance(value, (str, Spec)):
             raise DubbenchError(f"{kind} {spec.name!r}: {key} is {str(value)!r}; give a number")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dubbench.core.clip import Clip
 from dubbench.core.identity import info_digest
-from dubbench.core.plugins import factory, in_file
-from dubbench.core.spec import Spec
+from dubbench.core.plugins import factory, in_file, registered_system
+from dubbench.core.spec import Spec, plain
 from dubbench.datasets.base import Dataset, Vetted
 from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
@@ -147,7 +147,7 @@ def _rejected(data: Dataset, chosen: set[str]) -> tuple[tuple[str, str], ...]:
 
 def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
     entries: dict[str, SystemEntry] = {}
-    for spec in specs:
+    for spec in map(registered_system, specs):
         label = _as_label(spec.label or _own_name(spec))
         if not spec.args and not spec.kwargs:
             defaults = getattr(factory("systems", spec.name), "defaults_for", None)
@@ -165,7 +165,7 @@ def _systems(specs: Sequence[Spec], data: Dataset) -> dict[str, SystemEntry]:
 
 def labels_of(specs: Sequence[Spec]) -> list[str]:
     """What the systems of these specs are called in a run."""
-    return [spec.label or _own_name(spec) for spec in specs]
+    return [spec.label or _own_name(registered_system(spec)) for spec in specs]
 
 
 def _own_name(spec: Spec) -> str:
@@ -248,4 +248,8 @@ def _join_earlier(out: Path, manifest: Manifest) -> Manifest:
             raise DubbenchError(f"{out} holds another run ({name} {old!r}, now {new!r}); give another --out")
     for label in manifest.systems:
         _own_folder(label, earlier.systems)
-    return manifest.model_copy(update={"systems": {**earlier.systems, **manifest.systems}})
+    asked = {plain(label) for label, entry in manifest.systems.items() if label == entry.spec}
+    kept = {  # without those that go by a new name now: espeak-lipspan is espeak_lipspan
+        label: entry for label, entry in earlier.systems.items() if label != entry.spec or plain(label) not in asked
+    }
+    return manifest.model_copy(update={"systems": {**kept, **manifest.systems}})

@@ -11,7 +11,6 @@ A metric that loads weights names them on its class (``assets = ("syncnet-v2",)`
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import tomllib
@@ -25,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from dubbench.errors import DubbenchError
 from dubbench.runtime.cache_dir import cache_dir
 from dubbench.runtime.digests import digest, file_digest
+from dubbench.runtime.spelling import did_you_mean
 
 LOCK = "lock.json"
 
@@ -123,9 +123,7 @@ def asset(name: str) -> Asset:
     known = assets()
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise DubbenchError(f"no weight named {name!r}{hint} (dubbench assets list shows them)")
+    raise DubbenchError(f"no weight named {name!r}{did_you_mean(name, known)} (dubbench assets list shows them)")
 
 
 def assets_dir() -> Path:

@@ -24,7 +24,7 @@ class WrongVideo(SystemBase):
     else, as on its own, copies of its files from which no path leads to the run.
 
     Args:
-        inner: the system to mislead (in a spec: ``wrong-video(SYSTEM)``).
+        inner: the system to mislead (in a spec: ``wrong_video(SYSTEM)``).
     """
 
     wraps = True
@@ -34,7 +34,7 @@ class WrongVideo(SystemBase):
         told = inner.info
         self.info = told.model_copy(
             update={
-                "name": "wrong-video",
+                "name": "wrong_video",
                 "version": f"{VERSION}/{told.version}",
                 "kind": "control",
                 "summary": f"{told.name} under another clip's video",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from dubbench.errors import DubbenchError
+from dubbench.runtime.spelling import nearest
 
 from .config import PAPER, SMALL, TINY, Config
 
@@ -105,7 +105,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     known = list(known)
     tails = [key.rpartition(".")[2] for key in known]
     close = [key for key, tail in zip(known, tails, strict=True) if tail == name]
-    close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close and (tail := difflib.get_close_matches(name, tails, n=1, cutoff=0.7)):
-        close = [key for key, own in zip(known, tails, strict=True) if own == tail[0]]
+    close = close or list(filter(None, [nearest(name, known, 0.6)]))
+    if not close and (tail := nearest(name, tails, 0.7)):
+        close = [key for key, own in zip(known, tails, strict=True) if own == tail]
     return f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {', '.join(known)}"

@@ -42,11 +42,11 @@ class DiFlowTTS(SystemBase):
 
         if not checkpoint:
             raise DubbenchError(
-                "diflowdubber-tts ships no weights; train them (dubbench train tts) and name them: "
-                "diflowdubber-tts(checkpoint=FOLDER)"
+                "diflowdubber_tts ships no weights; train them (dubbench train tts) and name them: "
+                "diflowdubber_tts(checkpoint=FOLDER)"
             )
         if nfe < 1 or temperature <= 0:
-            raise DubbenchError("diflowdubber-tts: nfe must be at least 1, temperature above 0")
+            raise DubbenchError("diflowdubber_tts: nfe must be at least 1, temperature above 0")
         self.folder = find(Path(checkpoint).expanduser())
         meta = read_meta(self.folder)
         if meta.get("stage") != "tts":
@@ -57,7 +57,7 @@ class DiFlowTTS(SystemBase):
         self.nfe, self.temperature = nfe, temperature
         name = meta["codec"]["name"]
         self.info = SystemInfo(
-            name="diflowdubber-tts",
+            name="diflowdubber_tts",
             kind="model",
             summary=f"stage 1 of DiFlowDubber: text to speech that sees no video, size {meta['config']['name']}",
             paper=PAPER,
@@ -99,7 +99,7 @@ class DiFlowTTS(SystemBase):
     def dub(self, requests: Sequence[DubRequest]) -> Iterator[Dub | Failure]:
         """One dub or failure a request."""
         if self._loaded is None:
-            raise DubbenchError("diflowdubber-tts: load() comes before dub()")
+            raise DubbenchError("diflowdubber_tts: load() comes before dub()")
         for request in requests:
             try:
                 yield self._speak(request, *self._loaded)

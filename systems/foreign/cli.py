@@ -22,6 +22,7 @@ def setup(
     from .setup import set_up
 
     known, left = recipes(), 0
+    names = [name.replace("-", "_") for name in names]  # as in dubbench.core.plugins
     for name in names:
         if name not in known:
             raise DubbenchError(f"{name!r} needs no set-up, or is no system; these do: {', '.join(known)}")

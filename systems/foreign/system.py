@@ -221,10 +221,10 @@ class InstructDubber(Foreign):
 class VoiceCraftDub(Foreign):
     """VoiceCraft-Dub (2025): a neural codec language model that sees the face."""
 
-    recipe_name = "voicecraft-dub"
+    recipe_name = "voicecraft_dub"
 
 
 class V2CNet(Foreign):
     """V2C-Net (CVPR 2022): the first model of the task; its code was never published."""
 
-    recipe_name = "v2c-net"
+    recipe_name = "v2c_net"

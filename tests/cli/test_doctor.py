@@ -67,14 +67,14 @@ def test_the_exit_code_is_what_help_says(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_metric_that_cannot_load_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "names", lambda group: ["secs"] if group == "metrics" else ["espeak-meanspan"])
+    monkeypatch.setattr(doctor, "names", lambda group: ["secs"] if group == "metrics" else ["espeak_meanspan"])
     monkeypatch.setitem(sys.modules, "resemblyzer", None)
     for loaded in (voice_encoder.resemblyzer, voice_encoder.voice_encoder):  # by a test before this one
         loaded.cache_clear()
     rows = {row["part"]: row for row in examine()}
     assert "resemblyzer" in rows["metric secs"]["state"]
     assert rows["metric secs"]["remedy"] == "pip install 'dubbench[metrics]'"
-    assert rows["system espeak-meanspan"] == {"part": "system espeak-meanspan", "state": "ok", "remedy": ""}
+    assert rows["system espeak_meanspan"] == {"part": "system espeak_meanspan", "state": "ok", "remedy": ""}
     monkeypatch.setattr(doctor, "make_metric", lambda name: 1 / 0)
     assert {r["remedy"] for r in examine() if r["part"] == "metric secs"} == {"pip install 'dubbench[metrics]'"}
 

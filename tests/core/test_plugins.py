@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubbench.core.plugins import factory, names
-from dubbench.core.spec import Spec, parse_spec
+from dubbench.core.plugins import factory, names, registered_system
+from dubbench.core.spec import Spec, parse_spec, plain
 from dubbench.errors import DubbenchError
 
 
@@ -13,7 +13,7 @@ def test_spec_forms() -> None:
     assert parse_spec('mine=precomputed(my dubs/x, rule="a,(b)=c")') == Spec(
         "precomputed", ("my dubs/x",), (("rule", "a,(b)=c"),), "mine"
     )
-    assert parse_spec("wrong-video(delay(ms=3))") == Spec("wrong-video", (Spec("delay", kwargs=(("ms", 3),)),))
+    assert parse_spec("wrong_video(delay(ms=3))") == Spec("wrong_video", (Spec("delay", kwargs=(("ms", 3),)),))
     assert parse_spec("x(true, 0.5, none)").args == (True, 0.5, "none")
 
 
@@ -39,6 +39,20 @@ def test_bad_specs_name_the_form(text: str) -> None:
 def test_an_open_quote_is_said(text: str) -> None:
     with pytest.raises(DubbenchError, match=r"quote before .+ is not closed; write it as"):
         parse_spec(text)
+
+
+def test_names_of_earlier_versions_are_the_registered_ones() -> None:
+    old = parse_spec("a=wrong-video(wrong-video(espeak-meanspan))")
+    assert str(registered_system(old)) == "wrong_video(wrong_video(espeak_meanspan))"
+    assert str(registered_system(parse_spec("wrong-video(delay(ms=-40))"))) == "wrong_video(delay(ms=-40))"
+    assert registered_system(old).label == "a"
+    assert not [name for name in names("systems") if "-" in name and not name.startswith("example-")]
+
+
+def test_a_spec_is_compared_in_one_spelling() -> None:
+    assert plain("wrong-video( delay( ms = -40 ))") == plain("wrong_video(delay(ms=-40))")
+    assert plain('p("my-dubs")') != plain('p("my_dubs")') and plain("p(a-b=1)") == "p(a-b=1)"
+    assert [plain(label) for label in ("paper wavs", "a=b", "日本")] == ["paperwavs", "a=b", "日本"]
 
 
 def test_unknown_name_suggests() -> None:

@@ -161,9 +161,9 @@ def fakes() -> dict[str, Fake]:
     out = {
         "model-a": Fake(model, "model-a", 0.12, 0.86, 0.12, 14.0, 3.05),
         "model-b": Fake(SystemInfo(name="model-b", summary="A rival"), "model-b(nfe=16)", 0.125, 0.81, 0.2, 22.0, 3.0),
-        "espeak-lipspan": Fake(
-            SystemInfo(name="espeak-lipspan", kind="baseline", summary="espeak on the lips' span"),
-            "espeak-lipspan",
+        "espeak_lipspan": Fake(
+            SystemInfo(name="espeak_lipspan", kind="baseline", summary="espeak on the lips' span"),
+            "espeak_lipspan",
             *(0.3, 0.55, 0.42, 90.0, 2.6),
             fails=(3,),
         ),

@@ -113,7 +113,7 @@ def test_data_of_the_scripts_is_what_was_scored(board: Path) -> None:
     data = Page(board / "index.html").data["t1"]
     run = read_run(board.parent / "run")
     assert data["ids"] == [clip.id for clip in run.manifest.clips]
-    assert data["systems"][: data["ranking"]] == ["model-a", "model-b", "espeak-lipspan", "paper wavs"]
+    assert data["systems"][: data["ranking"]] == ["model-a", "model-b", "espeak_lipspan", "paper wavs"]
     column = [c["name"] for c in data["columns"]].index("SECS")
     stats = {(s.system, s.clip): s.stats.get("cosine") for s in run.scores if s.metric == "secs"}
     for s, label in enumerate(data["systems"]):
@@ -257,7 +257,7 @@ def test_failures_are_grouped_and_none_is_lost(tmp_path: Path) -> None:
     voiced = next(g for g in groups if "no voiced frame" in g["reason"])
     assert (voiced["what"], voiced["systems"], voiced["count"]) == ("f0", [("model-a", 2)], 2)
     memory = next(g for g in groups if g["stage"] == "dub")
-    assert dict(memory["systems"]) == {"espeak-lipspan": 1, "paper wavs": 2}  # 101, 102, 103 MB are one reason
+    assert dict(memory["systems"]) == {"espeak_lipspan": 1, "paper wavs": 2}  # 101, 102, 103 MB are one reason
 
 
 def test_a_run_cut_short_says_so(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_the_command_can_be_typed_again(tmp_path: Path) -> None:
     assert words[:2] == ["dubbench", "run"]
     assert words[words.index("--limit") + 1] == "40" and words[words.index("--split") + 1] == "test"
     systems = [words[i + 1] for i, word in enumerate(words) if word == "--system"]
-    assert systems[:4] == ["model-a", "model-b=model-b(nfe=16)", "espeak-lipspan", 'paper wavs=precomputed("dubs")']
+    assert systems[:4] == ["model-a", "model-b=model-b(nfe=16)", "espeak_lipspan", 'paper wavs=precomputed("dubs")']
     assert "delay(ms = 100)" in systems  # the label is the spec itself
 
 

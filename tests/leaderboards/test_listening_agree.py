@@ -10,7 +10,7 @@ from dubbench.leaderboards.listening.votes import Opinion, read_opinions
 from dubbench.leaderboards.sheet import Sheet, sheets
 from dubbench.leaderboards.statistics import values
 
-MODELS = {name: fakes()[name] for name in ("model-a", "model-b", "espeak-lipspan", "paper wavs", "ground_truth")}
+MODELS = {name: fakes()[name] for name in ("model-a", "model-b", "espeak_lipspan", "paper wavs", "ground_truth")}
 
 
 def _sheet(folder: Path) -> Sheet:

@@ -68,7 +68,7 @@ def test_controls_are_hidden_anchors_and_the_truth_is_there(tmp_path: Path) -> N
     key = export(sheet, Wishes((Asked(name="mos-sync"),), listeners=2, pages=8, clips=6), tmp_path / "test")
     assert key.truth == "ground_truth" and key.systems["ground_truth"] == "control"
     assert "delay(ms=100)" in key.systems and "noise" not in key.systems
-    assert any("have no dub" in note for note in key.notes) or set(key.systems) >= {"paper wavs", "espeak-lipspan"}
+    assert any("have no dub" in note for note in key.notes) or set(key.systems) >= {"paper wavs", "espeak_lipspan"}
     catch = next(page for block in key.blocks for page in block if page.kind == "catch")
     assert catch.systems == ("@turned",) and catch.expected == {"sync": (1.0, 2.0)}
 

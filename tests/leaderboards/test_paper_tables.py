@@ -62,7 +62,7 @@ def test_settings_stand_side_by_side_and_truth_comes_first(two_settings: tuple[P
     paper, _others = table.panels
     assert [group.setting for group in paper.groups] == ["1.0", "2.0"]
     assert paper.rows[0].name == "Ground Truth" and not any(cell.mark for cell in paper.rows[0].cells)
-    assert [row.name for row in paper.blocks[1].rows] == ["model-a", "model-b", "espeak-lipspan", "paper wavs"]
+    assert [row.name for row in paper.blocks[1].rows] == ["model-a", "model-b", "espeak_lipspan", "paper wavs"]
     assert paper.blocks[2].title == "Controls, never ranked"
     untested = next(row for row in paper.rows if row.name == "model-b")
     half = len(paper.groups[0].heads)
@@ -95,7 +95,7 @@ def test_published_rows_keep_their_digits_and_get_no_mark(two_settings: tuple[Pa
     )
     assert any("unpublished draft" in b.title for b in paper.blocks)
     best = [r.name for r in paper.rows for c in r.cells if c.mark == "best"]
-    assert best and set(best) <= {"model-a", "model-b", "espeak-lipspan", "paper wavs"}
+    assert best and set(best) <= {"model-a", "model-b", "espeak_lipspan", "paper wavs"}
     assert not any(c.text == "14.79" for t in made.tables for p in t.panels for r in p.rows for c in r.cells)
 
 

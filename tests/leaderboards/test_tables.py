@@ -54,13 +54,13 @@ def test_table_is_long_form_and_complete(tmp_path: Path) -> None:
     assert by["model-a", "SECS"]["signature"].startswith("secs/resemblyzer|v1|")
     cosines = [s.stats["cosine"] for s in run.scores if s.system == "model-b" and s.metric == "secs"]
     assert float(by["model-b", "SECS"]["value"]) == pytest.approx(100 * np.mean(cosines), rel=1e-5)
-    wrong = [s.stats for s in run.scores if s.system == "espeak-lipspan" and s.metric == "wer-grammar"]
+    wrong = [s.stats for s in run.scores if s.system == "espeak_lipspan" and s.metric == "wer-grammar"]
     micro = 100 * sum(s["errors"] for s in wrong) / sum(s["words"] for s in wrong)
-    assert float(by["espeak-lipspan", "WER-grammar"]["value"]) == pytest.approx(micro, rel=1e-5)
-    assert by["espeak-lipspan", "WER-grammar"]["n_scored"] == "24"  # its failed dub counts as all words wrong
-    assert by["espeak-lipspan", "SECS"]["n_scored"] == "23"
+    assert float(by["espeak_lipspan", "WER-grammar"]["value"]) == pytest.approx(micro, rel=1e-5)
+    assert by["espeak_lipspan", "WER-grammar"]["n_scored"] == "24"  # its failed dub counts as all words wrong
+    assert by["espeak_lipspan", "SECS"]["n_scored"] == "23"
     assert {(r["interval"], r["unit"]) for r in rows if r["ci_low"]} == {("t", "clip")}
-    assert by["espeak-lipspan", "SECS"]["units"] == "23"
+    assert by["espeak_lipspan", "SECS"]["units"] == "23"
 
 
 def test_equal_runs_give_equal_bytes_but_for_time(tmp_path: Path) -> None:
@@ -78,18 +78,18 @@ def test_only_equal_coverage_ranks(tmp_path: Path) -> None:
     sampler = Sampler(sheet_of(run))
     cells, common = grid(sampler), grid(sampler, common=True)
     ffe = {label: cells[label, "f0", "FFE"] for label in run.manifest.systems}
-    assert [ffe[k].rank for k in ("model-a", "model-b", "espeak-lipspan", "paper wavs")] == [1, 2, None, None]
+    assert [ffe[k].rank for k in ("model-a", "model-b", "espeak_lipspan", "paper wavs")] == [1, 2, None, None]
     assert ffe["ground_truth"].rank is None  # a control never ranks, whatever its value
     again = {label: common[label, "f0", "FFE"] for label in run.manifest.systems}
-    assert [again[k].rank for k in ("model-a", "model-b", "paper wavs", "espeak-lipspan")] == [1, 2, 3, 4]
+    assert [again[k].rank for k in ("model-a", "model-b", "paper wavs", "espeak_lipspan")] == [1, 2, 3, 4]
     assert {again[k].estimate.n for k in again} == {21}  # 24 clips less the three that somebody failed
-    wer = common["espeak-lipspan", "wer-grammar", "WER-grammar"]
+    wer = common["espeak_lipspan", "wer-grammar", "WER-grammar"]
     assert wer.estimate.n == 21  # failed dubs are not among the clips that all did
 
 
 def test_a_system_without_any_dub_leaves_the_others_their_common_clips(tmp_path: Path) -> None:
     every = fakes()
-    systems = {"a": every["model-a"], "b": every["model-b"], "broken": every["espeak-lipspan"]}
+    systems = {"a": every["model-a"], "b": every["model-b"], "broken": every["espeak_lipspan"]}
     systems["broken"].fails = tuple(range(24))
     sheet = sheet_of(build(tmp_path, systems=systems, media=False))
     common = grid(Sampler(sheet), common=True)
@@ -111,7 +111,7 @@ def test_a_clip_that_nobody_can_be_scored_on_costs_no_rank(tmp_path: Path) -> No
 def test_systems_that_cannot_be_told_apart_share_a_rank(tmp_path: Path) -> None:
     every = fakes()
     twin = Fake(**{**vars(every["model-a"]), "info": every["model-b"].info})
-    systems = {"a": every["model-a"], "twin": twin, "far": every["espeak-lipspan"]}
+    systems = {"a": every["model-a"], "twin": twin, "far": every["espeak_lipspan"]}
     systems["far"].fails = ()
     cells = grid(Sampler(sheet_of(build(tmp_path, systems=systems, media=False))))
     entries = {k: cells[k, "dnsmos", "DNSMOS"] for k in systems}
@@ -154,12 +154,12 @@ def test_paired_differences_against_direct_computation(tmp_path: Path) -> None:
 def test_times_are_pooled_and_only_of_what_was_run(tmp_path: Path) -> None:
     run = build(tmp_path, clips=6, media=False, speed=0.5)
     found = {(t.label, t.metric): t for t in timings(sheet_of(run))}
-    assert {label for label, _ in found} == {"model-a", "model-b", "espeak-lipspan"}
+    assert {label for label, _ in found} == {"model-a", "model-b", "espeak_lipspan"}
     total = [d.timings["total"] for d in run.dubs if d.system == "model-a"]
     assert found["model-a", "RTF"].pooled.value == pytest.approx(sum(total) / (6 * 0.48))
     assert found["model-a", "RTF"].mean == pytest.approx(np.mean([t / 0.48 for t in total]))
     assert found["model-a", "RTF-model"].pooled.value == pytest.approx(0.35)
-    assert found["espeak-lipspan", "RTF"].pooled.n == 5
+    assert found["espeak_lipspan", "RTF"].pooled.n == 5
 
 
 def test_times_of_two_machines_stay_apart(tmp_path: Path) -> None:

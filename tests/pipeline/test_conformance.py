@@ -121,7 +121,7 @@ def test_the_verb(dubbench: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["espeak-lipspan", "diflowdubber"])
+@pytest.mark.parametrize("system", ["espeak_lipspan", "diflowdubber"])
 def test_ours_pass(system: str, dubbench: Command) -> None:
     told = dubbench("check", system, "--json", timeout=900)
     assert told.returncode == 0, told.stdout

@@ -6,9 +6,9 @@ import pytest
 
 from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError
-from dubbench.pipeline.plan import _systems
+from dubbench.pipeline.plan import _systems, labels_of
 
-NO_DATA: Any = None  # only espeak-meanspan asks the data set
+NO_DATA: Any = None  # only espeak_meanspan asks the data set
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -21,6 +21,11 @@ def test_a_setting_that_no_manifest_can_hold_is_refused(value: str) -> None:
 def test_a_label_is_no_formula_and_one_line(label: str) -> None:
     with pytest.raises(DubbenchError, match="cannot be a system's label"):
         _systems([Spec("silence", label=label)], NO_DATA)
+
+
+def test_old_names_get_the_registered_label() -> None:
+    assert list(_systems([parse_spec("wrong-video(espeak-lipspan)")], NO_DATA)) == ["wrong_video(espeak_lipspan)"]
+    assert labels_of([parse_spec("wrong-video(espeak-lipspan)")]) == ["wrong_video(espeak_lipspan)"]
 
 
 @pytest.mark.parametrize("label", ["<b>", "Ünser System 2", "日本", "a=b", "x-1"])

@@ -26,10 +26,10 @@ METRICS = {
     "duration": (),
 }
 SYSTEMS = {
-    "espeak-meanspan": ("espeakng-loader", "soxr", "pyworld"),
-    "espeak-lipspan": ("espeakng-loader", "soxr", "pyworld", "mediapipe", "av"),
+    "espeak_meanspan": ("espeakng-loader", "soxr", "pyworld"),
+    "espeak_lipspan": ("espeakng-loader", "soxr", "pyworld", "mediapipe", "av"),
     "other_voice": ("pyworld",),
-    "wrong-video(espeak-meanspan)": ("espeakng-loader", "soxr", "pyworld"),
+    "wrong_video(espeak_meanspan)": ("espeakng-loader", "soxr", "pyworld"),
     "delay": (),
 }
 

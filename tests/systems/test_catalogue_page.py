@@ -8,7 +8,7 @@ from dubbench.cli.listing import list_systems, show_system
 from dubbench.errors import DubbenchError
 from dubbench.systems.catalogue import listed, page, release
 
-SEVEN = ("v2c-net", "hpmdubbing", "styledubber", "speaker2dubber", "produbber", "emodubber", "diflowdubber")
+SEVEN = ("v2c_net", "hpmdubbing", "styledubber", "speaker2dubber", "produbber", "emodubber", "diflowdubber")
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -20,7 +20,8 @@ def test_every_system_of_the_paper_is_listed_with_its_state() -> None:
     rows = {row["name"]: row for row in list_systems()}
     assert all(rows[name]["state"] for name in SEVEN)
     assert set(rows) >= set(listed()) and len({frozenset(row) for row in rows.values()}) == 1
-    assert show_system("v2c-net")["commit"] == "12a156c"
+    assert show_system("v2c_net")["commit"] == show_system("v2c-net")["commit"] == "12a156c"
+    assert show_system("hd-dubber") == show_system("hd_dubber")
     assert all(entry.code.startswith("https://") or not entry.code for entry in listed().values())
 
 

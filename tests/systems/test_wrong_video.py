@@ -53,7 +53,7 @@ def asked(tmp_path):
 def test_the_inner_system_sees_the_other_video_and_no_truth(asked):
     inner = Witness()
     wrong = WrongVideo(inner)
-    assert wrong.info.privileged and wrong.info.name == "wrong-video" and wrong.info.conditioned_on == ("x",)
+    assert wrong.info.privileged and wrong.info.name == "wrong_video" and wrong.info.conditioned_on == ("x",)
     assert wrong.info.settings == {"system": "witness", "system.nfe": 4}
     wrong.load("cpu")
     (answer,) = wrong.dub([asked])
@@ -93,7 +93,7 @@ def test_nothing_leads_the_inner_system_to_the_run(asked, monkeypatch):
 
 def test_the_inner_system_is_told_all_clips(tmp_path):
     write_wav(tmp_path / "a.wav", made_up(0.5), 16000)
-    wrong = make_system(parse_spec(f"wrong-video(precomputed({tmp_path}))"))
+    wrong = make_system(parse_spec(f"wrong_video(precomputed({tmp_path}))"))
     assert isinstance(wrong, Expects)
     wrong.expects(["s1-a", "s2-a"])
     with pytest.raises(DubbenchError, match="both clips s1-a and s2-a"):
@@ -117,7 +117,7 @@ def test_clips_without_another_video_fail_and_the_others_go_on(asked, tmp_path):
 
 
 def test_it_is_written_around_another_spec():
-    wrong = make_system(parse_spec("wrong-video(delay(ms=40))"))
+    wrong = make_system(parse_spec("wrong_video(delay(ms=40))"))
     assert wrong.info.settings == {"system": "delay", "system.ms": 40.0}
     with pytest.raises(DubbenchError, match="wraps another one"):
-        make_system(parse_spec("wrong-video"))
+        make_system(parse_spec("wrong_video"))

@@ -15,7 +15,7 @@ from dubbench.systems.foreign import clone, environment, features, phones, setup
 from dubbench.systems.foreign.recipe import ADAPTERS, Environment, Recipe, recipe, recipes
 from dubbench.weights.catalogue import assets
 
-SEVEN = ("v2c-net", "hpmdubbing", "styledubber", "speaker2dubber", "produbber", "emodubber")
+SEVEN = ("v2c_net", "hpmdubbing", "styledubber", "speaker2dubber", "produbber", "emodubber")
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_every_recipe_is_whole() -> None:
 def test_the_other_six_of_the_paper_are_there() -> None:
     for name in SEVEN:
         assert name in recipes()
-    assert "no model" in recipe("v2c-net").reason
+    assert "no model" in recipe("v2c_net").reason
 
 
 def test_a_system_that_is_not_set_up_names_the_command(here: Path) -> None:
@@ -99,7 +99,7 @@ def test_one_that_cannot_be_run_says_why(here: Path) -> None:
     with pytest.raises(DubbenchError, match="no model, no inference"):
         system.V2CNet()
     with pytest.raises(DubbenchError, match="cannot be set up"):
-        setup.set_up(recipe("v2c-net"), "", False, print)
+        setup.set_up(recipe("v2c_net"), "", False, print)
 
 
 def test_doctor_names_every_path(here: Path) -> None:
