@@ -56,7 +56,7 @@ def prove(name: str, grid: Path, setting: str, **options: object) -> tuple[str, 
     """A row, and whether all went well."""
     with tempfile.TemporaryDirectory() as text:
         asked = requests(grid, setting, Path(text))
-        made = SYSTEMS[name](weights="random", **options)
+        made = SYSTEMS[name](weights="random", timeout=300, **options)
         start = time.perf_counter()
         try:
             made.load("cpu")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dubbench.errors import DubbenchError
+from dubbench.runtime.cache_dir import cache_dir
 
 from . import group
 from .clip_log import ClipLog
@@ -130,7 +132,7 @@ class Host:
             **threads,
             "HOME": str(self._place / "home"),
             "TMPDIR": str(self._place / "tmp"),
-            "NUMBA_CACHE_DIR": str(self._place / "tmp"),
+            "NUMBA_CACHE_DIR": str(cache_dir() / "foreign" / "numba"),  # librosa compiles for a minute, once
             "MPLCONFIGDIR": str(self._place / "tmp"),
             "MPLBACKEND": "Agg",
             "HF_HUB_OFFLINE": "1",
@@ -197,6 +199,9 @@ class Host:
                 raise self._broken(_how(self._process.wait()), clip)
             now = time.monotonic()
             if now > deadline:
+                with suppress(OSError):
+                    os.kill(self._process.pid, signal.SIGUSR1)  # where it hangs goes into its log
+                time.sleep(0.2)
                 raise self._broken(f"no answer within {limit:g} s", clip)
             if self.memory and now - looked >= LOOK:
                 looked = now
@@ -248,8 +253,6 @@ def _shown(line: bytes) -> str:
 
 def _how(code: int) -> str:
     """An exit code in words."""
-    import signal
-
     if code >= 0:
         return f"its process ended (exit code {code})"
     try:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import importlib.util
 import json
 import os
@@ -258,6 +259,7 @@ def main(folder):
     channel = Channel(folder, bell, job.get("token", ""))
     network = isolate(os.getppid()) if job.get("isolate", True) else "on"
     os.makedirs(os.path.join(folder, "out"), exist_ok=True)
+    faulthandler.register(signal.SIGUSR1)  # before a process that hangs is ended, its log gets to know where it was
     start = time.perf_counter()
     try:
         module, place = load_adapter(job["adapter"]), Place(job)

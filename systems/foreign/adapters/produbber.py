@@ -79,6 +79,7 @@ class Adapter:
         ):
             self.script = importlib.import_module("inference_grid")
         self._tokenizer()
+        self.script.compute_style(self._silent(1.0, 16000))  # librosa compiles what resamples: not in a clip's time
         common.timed(self.clocks, "vocoder", self.script.model.decoder, "forward")
 
     def _stage(self):
@@ -111,6 +112,14 @@ class Adapter:
         except LookupError:
             self.script.word_tokenize = lambda text: word_tokenize(text, preserve_line=True)
 
+    def _silent(self, seconds, rate):
+        """A silent wav, for its length."""
+        path = os.path.join(self.place.work, "tmp", "length.wav")
+        with wave.open(path, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(bytes(2 * round(seconds * rate)))
+        return path
+
     def dub(self, request, clock):
         script, self.clocks.now = self.script, clock
         with clock("frontend"):
@@ -119,10 +128,7 @@ class Adapter:
             common.placed(face, self.features, "VA_feature", "s1-feature-clip.npy")
             lips, face = script.get_visual_feature("s1", "s1-clip")
             style, _ = script.compute_style(request["reference"])
-            silent = os.path.join(self.place.work, "tmp", "length.wav")
-            with wave.open(silent, "wb") as file:
-                file.setparams((1, 2, RATE, 0, "NONE", ""))
-                file.writeframes(bytes(2 * round(request["length"] * RATE)))
+            silent = self._silent(request["length"], RATE)
             script._ = None  # its function returns this name from an outer scope
             length = script.compute_style(silent, return_mel_len=True)[1]
         with clock("whole"):

@@ -24,7 +24,7 @@ def _modules(place):
     import resemblyzer
 
     common.torchaudio()
-    common.stub("pymcd", "whisper", "jiwer", "warpctc_pytorch", "tensorboard", "stylespeech")
+    common.stub("pymcd", "whisper", "jiwer", "warpctc_pytorch", "tensorboard")
     resemblyzer.VoiceEncoder = common.Nothing
     common.without_cuda()
 

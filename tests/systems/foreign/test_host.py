@@ -86,9 +86,12 @@ def test_only_the_guilty_clip_fails_and_says_why(make: Make, what: str, reason: 
 
 def test_a_clip_that_hangs_ends_at_its_limit(make: Make) -> None:
     start = time.monotonic()
-    found = answers(make(timeout=1.5, on={"b": "hang"}))
+    system = make(timeout=1.5, on={"b": "hang"})
+    found = answers(system)
     assert isinstance(found["b"], Failure) and found["b"].reason == "no answer within 1.5 s"
     assert isinstance(found["c"], Dub) and time.monotonic() - start < 30
+    (log,) = (system.folder / "logs").rglob("*-b.log")
+    assert "misbehave" in log.read_text()  # where it hung
 
 
 def test_nan_passes_to_the_gate_that_refuses_it_by_name(make: Make) -> None:
