@@ -10,12 +10,13 @@ import numpy as np
 
 from dubbench.core.request import DubRequest
 from dubbench.core.system import SystemInfo
+from dubbench.datasets.base import DatasetInfo
 from dubbench.errors import DubbenchError
 
 from .features import frames_of, gather
 from .host import Host
 from .phones import stressed
-from .recipe import Recipe, recipe
+from .recipe import recipe
 from .runner import ForeignRunner
 from .state import Ready, doctor_rows, one_line_state, ready, report
 
@@ -85,11 +86,6 @@ class Foreign(ForeignRunner):
             conditioned_on=self.recipe.conditioned_on,
             settings=settings,
         )
-
-    @staticmethod
-    def defaults_for(info: Any) -> dict[str, str]:
-        """Nothing: a class below knows its data sets."""
-        return {}
 
     @classmethod
     def state(cls) -> str:
@@ -167,25 +163,15 @@ def _folder(text: str) -> Path | None:
     return place
 
 
-class _Fielded(Foreign):
-    """Takes the checkpoint of the run's data set where one is released."""
-
-    @staticmethod
-    def _own(recipe_name: str, info: Any) -> dict[str, str]:
-        known: Recipe = recipe(recipe_name)
-        name = str(getattr(info, "name", ""))
-        return {"data": name} if name in known.data else {}
-
-
-class EmoDubber(_Fielded):
+class EmoDubber(Foreign):
     """EmoDubber (CVPR 2025): flow matching over lips, text and a speaker vector; Chem and GRID."""
 
     recipe_name = "emodubber"
 
     @staticmethod
-    def defaults_for(info: Any) -> dict[str, str]:
-        """The run's data set's checkpoint."""
-        return _Fielded._own("emodubber", info)
+    def defaults_for(info: DatasetInfo) -> dict[str, str]:
+        """The checkpoint of the run's data set, for a spec without options."""
+        return {"data": info.name} if info.name in recipe("emodubber").data else {}
 
 
 class ProDubber(Foreign):
