@@ -1,4 +1,4 @@
-"""What WER through Whisper, and UTMOS, cost a clip, beside the originals' own calls with equal weights.
+"""Seconds a clip of WER through Whisper and of UTMOS, beside the originals' own calls with equal weights.
 
     python benchmarks/asr.py [--clips FOLDER] [--count 4] [--speechmos CHECKOUT]
 

@@ -1,4 +1,4 @@
-"""Which decoding does best, each change alone, on validation clips of a checkpoint.
+"""Decodings of one checkpoint compared on validation clips, each change alone.
 
     python benchmarks/decoding.py --grid GRID --out runs/decoding [--clips grid=18 --clips toon=9] [--page docs/FILE.md]
 

@@ -1,4 +1,4 @@
-"""How well a checkpoint knows each stream: masked negative log-likelihood by stream and time, beside the unigram.
+"""Masked negative log-likelihood of each stream by time, beside the unigram, for one checkpoint.
 
     python benchmarks/nll.py CHECKPOINT --features VALIDATION.safetensors [--unigram TRAIN.safetensors] [--limit 36]
 

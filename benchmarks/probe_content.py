@@ -1,4 +1,4 @@
-"""Which part of the model costs what: its tokens in place of the true ones, part by part, decoded and scored.
+"""The cost of each part of the model: its tokens in place of the true ones, part by part, decoded and scored.
 
 With the true durations: content from the content predictor beside true prosody and acoustic tokens; then the model's
 prosody too, then its acoustic tokens too; at last its own durations (stage 2: MAS on text and video; stage 1: the

@@ -1,4 +1,4 @@
-"""DiFlowDubber's results page: what was trained, what it reached of what it should, and pictures of unseen clips.
+"""The page of DiFlowDubber's results: training, targets reached or missed, and pictures of unseen clips.
 
     python benchmarks/results_page.py --checkpoint runs/small/release --run runs/grid-test --run runs/toon-test \\
         --swapped runs/toon-swapped --log runs/small/tts --log runs/small/dub --probe runs/probe/run \\

@@ -1,4 +1,4 @@
-"""One side of ``benchmarks/rtf.py --against``: times what it is told on the code that PYTHONPATH leads to.
+"""One side of ``benchmarks/rtf.py --against``: times the given work on the code that PYTHONPATH leads to.
 
 A line in, ``size batch nfe`` (``small 1 16``; ``small 1 default`` for the plugin's default decoding; ``facodec 1 0``
 for FACodec's decoder), a JSON object out: seconds of processor time and of the clock, floating-point operations, and

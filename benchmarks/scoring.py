@@ -1,4 +1,4 @@
-"""How fast a profile scores: clips a second, peak memory, the share of each metric, and what is decoded how often.
+"""Speed of scoring a profile: clips a second, peak memory, the share of each metric, and how often files are decoded.
 
     python benchmarks/scoring.py --root GRID --split speaker:s1 --clips 200 --workers 2
 

@@ -1,4 +1,4 @@
-"""How long SECS (d-vector), SPKSIM, Emo-SIM and AVSync take: seconds a clip for its first dub and for each further one.
+"""Seconds a clip of SECS (d-vector), SPKSIM, Emo-SIM and AVSync, for the first dub of a clip and for each further one.
 
     python benchmarks/speaker.py --root GRID [--dubs 3] [--only secs-dvector avsync] [--device cpu]
 

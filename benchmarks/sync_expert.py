@@ -1,4 +1,4 @@
-"""Is the sync expert right? Offsets of shifted sound, and real dubs against their alignment error.
+"""Tests of the sync expert: offsets of shifted sound, and real dubs against their alignment error.
 
 Offsets: each test clip's sound is moved by -12 … 12 frames in two ways: ``room tone``, the whole clip with what is
 freed filled with its own room tone, and ``continuous``, the middle of the video with sound cut from elsewhere in the

@@ -1,4 +1,4 @@
-"""Errors a user can act on: one line that says what, where and what to do."""
+"""Errors that a user can act on: one line with the fault, its place and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be known before figures are held against each other: where a similarity starts, and what grows with length.
+"""Caveats before figures are compared: the floor of a similarity, and columns that grow with length.
 
 Both are read off other rows and columns of the same board; nothing is hidden or ranked otherwise for them.
 """

@@ -1,4 +1,4 @@
-"""What the page's scripts read: per-clip values, paired differences and players, as compact JSON."""
+"""The data of the page's scripts: per-clip values, paired differences and players, as compact JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clips that a board lets one see and hear: the worst of each column, and some drawn by lot."""
+"""The clips that a board shows and plays: the worst of each column, and some drawn by lot."""
 
 from __future__ import annotations
 

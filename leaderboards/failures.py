@@ -1,4 +1,4 @@
-"""Everything that has no dub or no score, grouped by reason, so that nothing is skipped in silence."""
+"""All clips without a dub or a score, grouped by reason, so that none is skipped in silence."""
 
 from __future__ import annotations
 

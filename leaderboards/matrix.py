@@ -1,4 +1,4 @@
-"""The metric × control matrix: does each metric do to each control what it declares?
+"""The metric × control matrix: the declared effect of each control on each metric against the measured one.
 
 A column that fails its own declaration is not shown on a board. `dubbench.leaderboards.validity` writes the same with
 figures for the docs.

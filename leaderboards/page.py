@@ -1,4 +1,4 @@
-"""What the page shows of one sheet, as plain dictionaries for the templates. Texts are escaped there, not here."""
+"""The content of the page for one sheet, as plain dictionaries for the templates. Texts are escaped there, not here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clips stand together: the units that intervals and tests draw, leave out and swap as wholes.
+"""Units of clips: the groups that intervals and tests draw, leave out and swap as wholes.
 
 Clips of one speaker are alike, and so are clips of one recording; an interval over single clips would be too narrow.
 The units are the speakers if there are at least `UNITS` of them, else the recordings (Chem: the YouTube video that a

@@ -1,4 +1,4 @@
-"""Alignment error against the ground truth in milliseconds: does each sound come when the lips make it?
+"""Alignment error against the ground truth in milliseconds: the distance in time between equal sounds.
 
 Dub and ground truth say the same words for the same picture. Dynamic time warping over log-mels finds for every
 frame of the ground truth the dub's time t_dub at which the same sound is heard (the mean where the path stays on the

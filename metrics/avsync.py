@@ -1,4 +1,4 @@
-"""AVSync: how much the dub's sound, seen together with the video, is what the ground truth's sound is.
+"""AVSync: similarity of dub and ground truth in AV-HuBERT's audio-visual features, each beside the same video.
 
 AV-HuBERT's features of (video, ground-truth audio) and of (video, dub), 25 a second: the mean over frames of their
 cosines, then over clips; a fraction, 1 for the ground truth itself (AlignDiT, 4.2, after Yaman et al., CVPR workshops

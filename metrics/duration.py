@@ -1,4 +1,6 @@
-"""Duration error: how far the dub's length is from its video's. Also the rule that short dubs are not truncated."""
+"""Duration error: the difference between the lengths of dub and video. Also the rule that short dubs are not
+truncated.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phone-boundary error against the ground truth in milliseconds: are the same phones spoken at the same time?
+"""Phone-boundary error against the ground truth in milliseconds: the distance in time between equal phones.
 
 Dub and ground truth are aligned with the text by the same aligner (`dubbench.signal.forced_alignment`: pocketsphinx,
 steps of 10 ms), both with the pronunciations that fit the ground truth best, so that their phones are the same and can

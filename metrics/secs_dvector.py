@@ -1,4 +1,4 @@
-"""SECS as the dubbing papers' scripts compute it: cosine of ``yistLin/dvector`` embeddings, in percent.
+"""SECS of the dubbing papers' scripts: cosine of ``yistLin/dvector`` embeddings, in percent.
 
 StyleDubber's and EmoDubber's evaluation scripts, whose SECS DiFlowDubber adopts, load that project's ``wav2mel.pt`` and
 ``dvector.pt``. Both are written anew (`dubbench.metrics.models.dvector`): with equal weights the embeddings are equal

@@ -1,4 +1,4 @@
-"""Lip sync by dubbench's own expert: do the lips and the voice show the same moment? Needs no ground truth.
+"""Lip sync by dubbench's own expert: the distance between lips and voice at every offset. Needs no ground truth.
 
 Two small encoders, trained on GRID's speaker s1 and on ``toon`` (`dubbench.metrics.sync_expert`, weights in the
 package), turn lips and sound into unit vectors, one every 40 ms. The distance of the two, 0 to 2, averaged over the

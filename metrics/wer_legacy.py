@@ -1,4 +1,4 @@
-"""WER as the dubbing papers' scripts compute it: StyleDubber's, which later papers share or copy numbers from.
+"""WER of the dubbing papers' scripts: StyleDubber's, which later papers share or copy numbers from.
 
 ``Dub_Metric/WER_Whisper/Setting_test.py`` of its repository: ``whisper.transcribe`` with all defaults (language
 guessed, text of the window before as a prompt, sampling at rising temperatures where a result looks bad), its own

@@ -1,4 +1,4 @@
-"""Finished dubs: a folder of sound files, one a clip, named by a rule."""
+"""Finished dubs: a folder of sound files, one a clip, with names that follow a rule."""
 
 from __future__ import annotations
 

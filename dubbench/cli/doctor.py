@@ -1,4 +1,4 @@
-"""``dubbench doctor``: what works here, what does not, and the command that mends it."""
+"""``dubbench doctor``: which parts work on this machine, and for each other one the command that repairs it."""
 
 from __future__ import annotations
 

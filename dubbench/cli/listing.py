@@ -1,4 +1,4 @@
-"""What there is: rows for the listing verbs."""
+"""Rows for the verbs that list systems, metrics and data sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dubbench published``: the numbers that papers print, and what is wrong with them."""
+"""``dubbench published``: the numbers that papers print, and their known faults."""
 
 from __future__ import annotations
 

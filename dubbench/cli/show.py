@@ -1,4 +1,4 @@
-"""The verbs that say what there is: systems, metrics, doctor."""
+"""The verbs that list systems and metrics and examine the installation."""
 
 from __future__ import annotations
 

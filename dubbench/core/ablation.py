@@ -1,4 +1,4 @@
-"""How a system says what can be taken out of it, so that a harness that knows no system can train and compare the rest.
+"""The parts that can be taken out of a system, as the system declares them to a harness that knows no system.
 
 A system's class may have two static methods, both optional::
 

@@ -1,4 +1,4 @@
-"""Digests: what may change a result is hashed, what may not is not."""
+"""Digests of everything that may change a result, and of nothing else."""
 
 from __future__ import annotations
 

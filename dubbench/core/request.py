@@ -1,4 +1,4 @@
-"""What a system is given (`DubRequest`) and what it gives back (`Dub` or `Failure`)."""
+"""The input of a system (`DubRequest`) and its output (`Dub` or `Failure`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of requests for systems that are not to find the run: two files in a folder that holds nothing else."""
+"""Copies of requests that do not show a system where the run is: two files in a folder that holds nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol of a dubbing system, and what it says about itself."""
+"""The protocol of a dubbing system, and its description of itself."""
 
 from __future__ import annotations
 

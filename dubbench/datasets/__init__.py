@@ -1,1 +1,1 @@
-"""Data sets: where clips come from."""
+"""Data sets: the sources of clips."""

@@ -1,4 +1,4 @@
-"""What a data set is: its clips, the rows that could not become clips, and its named splits."""
+"""A data set: its clips, the rows that could not become clips, and its named splits."""
 
 from __future__ import annotations
 

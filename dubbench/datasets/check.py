@@ -1,4 +1,6 @@
-"""Open every clip and say what is wrong with it; hold what is here against what is published."""
+"""Checks of a data set: every clip is opened and its faults are listed; the counts are compared with the published
+ones.
+"""
 
 from __future__ import annotations
 

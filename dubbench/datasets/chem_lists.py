@@ -1,4 +1,4 @@
-"""How to get Chem, whose videos are on YouTube: the steps and Lip2Wav's lists; and how its clips are named."""
+"""Instructions for getting Chem, whose videos are on YouTube: the steps, Lip2Wav's lists, and the names of clips."""
 
 from __future__ import annotations
 

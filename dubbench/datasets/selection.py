@@ -1,4 +1,4 @@
-"""Which clips of a data set to use: a named split, a file of ids, or a seeded share."""
+"""The choice of clips from a data set: a named split, a file of ids, or a seeded share."""
 
 from __future__ import annotations
 

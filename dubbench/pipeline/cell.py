@@ -1,4 +1,4 @@
-"""What one run folder holds, and what its work may use."""
+"""The content of one run folder, and the resources that its work may use."""
 
 from __future__ import annotations
 

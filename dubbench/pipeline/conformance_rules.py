@@ -1,4 +1,4 @@
-"""The rules of ``dubbench check``: each looks at a trial and says what is wrong, if anything."""
+"""The rules of ``dubbench check``: each examines a trial and returns the faults that it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The system's side of ``dubbench check``: it is called as a run calls it, and everything it does is written down."""
+"""The process of the system in ``dubbench check``: the system is called as in a run, and all its actions are
+recorded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to dubs: one process runs the system, the ledger keeps what came of every clip."""
+"""Requests to dubs: one process runs the system, and the ledger keeps the outcome of every clip."""
 
 from __future__ import annotations
 

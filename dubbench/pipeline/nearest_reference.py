@@ -1,4 +1,4 @@
-"""Finished wavs that are declared Setting 2.0: do the references leave a trace in them, or the clips' own recordings?
+"""A test of finished wavs that are declared Setting 2.0: do they resemble the references, or the clips' own recordings?
 
 Voices are held against each other (Resemblyzer) within each speaker. If a system listened to the reference of each
 clip, its dubs are nearer to their own references than to those of other clips: a permutation test of the similarities,

@@ -1,4 +1,4 @@
-"""Do the lips and the voice of a clip's own video belong together in time? A check of data, by the sync expert."""
+"""A check of data by the sync expert: do lips and voice of a clip's own video belong together in time?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: which reference voice goes with which clip, as frozen pairing tables with a digest.
+"""Settings: a reference voice for every clip, as frozen pairing tables with a digest.
 
 - 1.0: the clip's own sound.
 - 2.0: another clip of the same speaker that says another sentence.

@@ -1,4 +1,4 @@
-"""What a run is, before anything is dubbed: clips, references, systems and metrics, written down as its manifest."""
+"""The plan of a run, made before dubbing: clips, references, systems and metrics, written down as its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each clip once into the two files that everything else reads: its silent video and its sound at 16 kHz."""
+"""Preparation of clips: each becomes the two files that all later steps read, its silent video and its sound at 16
+kHz.
+"""
 
 from __future__ import annotations
 

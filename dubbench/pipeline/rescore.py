@@ -1,4 +1,4 @@
-"""A run scored again: which of its columns stay, are replaced or are added."""
+"""A run scored again: its columns are kept, replaced or added to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where dubbench keeps what it can make or fetch again."""
+"""The folder of everything that dubbench can make or fetch again."""
 
 from __future__ import annotations
 

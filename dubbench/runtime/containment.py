@@ -1,4 +1,4 @@
-"""A folder that may come from a stranger: nothing in it leads out of it, and its texts do nothing to a terminal."""
+"""A folder that may come from a stranger: no path in it leads out of it, and its texts cannot control a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where models run: the CPU or a GPU, known to torch alone."""
+"""The device that models run on: the CPU or a GPU, known to torch alone."""
 
 from __future__ import annotations
 

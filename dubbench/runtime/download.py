@@ -1,4 +1,4 @@
-"""Files over HTTP: resumed where they broke off, held against their digest, put in place only when whole.
+"""Files over HTTP: resumed after an interruption, verified by digest, put in place only when complete.
 
 With ``DUBBENCH_OFFLINE=1`` in the environment nothing is asked of the network.
 """

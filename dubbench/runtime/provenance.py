@@ -1,4 +1,4 @@
-"""Where a number comes from: code, packages, hardware."""
+"""The provenance of a number: code, packages, hardware."""
 
 from __future__ import annotations
 

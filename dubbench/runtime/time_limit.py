@@ -1,4 +1,4 @@
-"""Somebody else's code that may never come back, or go elsewhere, in this process."""
+"""A time limit for other people's code in this process, in case it never returns or tries to exit."""
 
 from __future__ import annotations
 

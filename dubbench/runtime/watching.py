@@ -1,4 +1,4 @@
-"""Which files of some folders were opened or changed while a block ran, by whatever process (Linux's inotify)."""
+"""The files of some folders that any process opened or changed while a block ran (Linux's inotify)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This machine as an engine: tasks in processes that may raise, hang or die without harm to the rest."""
+"""Tasks in processes of this machine: a task may raise, hang or crash without harm to the others."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a sound or video file holds and what can be measured in it, on one clock. Knows no run."""
+"""The content of sound and video files and measurements of it, on one clock. Knows no run."""

@@ -1,4 +1,4 @@
-"""When each picture of a video is shown: the one clock of pictures and sound.
+"""Presentation times of a video's pictures: the one clock of pictures and sound.
 
 Time zero is when the first picture is due, as the container states it, whether or not that picture can be decoded.
 Pictures keep the times that the container gives them (variable rates, held pictures, edit lists, pictures that are

@@ -1,4 +1,4 @@
-"""Where the face is, frame by frame: mediapipe's face mesh (its models are in the wheel, nothing is downloaded)."""
+"""Face detection frame by frame: mediapipe's face mesh (its models are in the wheel, nothing is downloaded)."""
 
 from __future__ import annotations
 

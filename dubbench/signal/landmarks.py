@@ -1,4 +1,4 @@
-"""What a face does in a video: landmarks, head-normalised features of lips and face, mouth crops.
+"""Face landmarks of a video, head-normalised features of lips and face, and face and mouth crops.
 
 Normalised coordinates: the similarity transform (rotation in three dimensions, scale, translation) that brings the
 corners of the eyes and the bridge of the nose, which speech does not move, onto a fixed template. The origin is the

@@ -1,4 +1,4 @@
-"""Sound and pictures in and out: what the rest of the house reads files through.
+"""Reading and writing of sound and pictures, for the whole package.
 
 The clock (`dubbench.signal.clock`): time zero is when the first video frame is due. Sound that starts earlier is cut,
 sound that starts later is padded with zeros in front, so that sample ``t * rate`` belongs to video time ``t``.

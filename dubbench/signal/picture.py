@@ -1,4 +1,4 @@
-"""`Picture`: a clip's video, decoded and searched for a face once, however many dubs and metrics look at it."""
+"""`Picture`: a clip's video, decoded and searched for a face once, for all dubs and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Sound`: decoded sound that remembers what was derived from it; `Deriving` is how."""
+"""`Sound`: decoded sound that remembers the features derived from it (by `Deriving`)."""
 
 from __future__ import annotations
 

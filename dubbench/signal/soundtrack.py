@@ -1,4 +1,4 @@
-"""The sound of a container on the clock of its pictures: gaps stay gaps, what starts late starts late."""
+"""The sound of a container on the clock of its pictures: gaps and a late start are kept as silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video decoded once from end to end: can it be used, is it as simple as a copy of its packets, what is odd in it."""
+"""A video decoded once from end to end: whether it is usable, whether its packets can be copied, and its oddities."""
 
 from __future__ import annotations
 

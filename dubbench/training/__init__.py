@@ -1,1 +1,1 @@
-"""What the training of any model shares: features, held-out clips, checkpoints."""
+"""The parts that the training of any model shares: features, held-out clips, checkpoints."""

@@ -1,4 +1,4 @@
-"""Features of many clips in one file: all that training reads.
+"""Features of many clips in one file, the only input of training.
 
 Nothing but numpy and safetensors is needed to read it, so that it can be carried to a GPU machine that has nothing
 else. Visual features are kept as float16 around their mean, which leaves landmarks exact to a hundredth of a pixel:

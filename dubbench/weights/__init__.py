@@ -1,1 +1,1 @@
-"""Which model bytes, from where, converted how."""
+"""Model weights: their bytes, their sources and their conversion."""

@@ -1,4 +1,4 @@
-"""Weights that are not shipped: what they are (``catalogue.toml``), where they lie, and which bytes they are.
+"""Weights that are not shipped: their descriptions (``catalogue.toml``), their places on disk and their digests.
 
 This module only reads. `dubbench.weights.store` fetches, imports and verifies; `dubbench.weights.convert` turns pickles
 into safetensors in a process of its own. Each weight has a folder of its name under `assets_dir`, with the published

@@ -1,4 +1,4 @@
-"""Weights that were carried here: from a file, or from all files under a folder (another machine's assets, say)."""
+"""Weights copied here by hand: from a file, or from all files under a folder (another machine's assets, say)."""
 
 from __future__ import annotations
 

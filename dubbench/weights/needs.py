@@ -1,4 +1,4 @@
-"""What recipes lack in weights, and the one command that brings it: rows for ``dubbench doctor``."""
+"""Weights that recipes lack, and the one command that fetches them: rows for ``dubbench doctor``."""
 
 from __future__ import annotations
 

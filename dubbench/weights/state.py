@@ -1,4 +1,4 @@
-"""Published weights into our networks: every parameter must be there, and nothing of theirs may be left over."""
+"""Published weights into our networks: every parameter must be found, and no published tensor may be left over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change does: paired differences from the whole system, over clips and beside the seeds' spread."""
+"""The effect of a change: paired differences from the whole system, over clips and beside the seeds' spread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listening tests with video: what is asked, who hears what, the page that asks, and what the answers say.
+"""Listening tests with video: the questions, the assignment of clips to listeners, the page, and the analysis.
 
 protocol.py   what is asked: MOS-N, MOS-S, MOS-sync, CMOS, A / B / same
 design.py     who hears what: incomplete blocks, balanced, seeded

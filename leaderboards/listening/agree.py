@@ -1,4 +1,4 @@
-"""Do metrics agree with people? Rank correlations and pairwise accuracy of every column against votes.
+"""Agreement of metrics with listeners: rank correlations and pairwise accuracy of every column against votes.
 
 Over systems: Spearman's rho, Kendall's tau-b, and the share of pairs of systems that the metric orders as people do
 (Kocmi et al. 2021). Over dubs: the same over (system, clip), where the pairs are systems on one clip. Clips and

@@ -1,4 +1,4 @@
-"""Krippendorff's alpha: do listeners agree more than by chance? 1 is agreement, 0 chance.
+"""Krippendorff's alpha, the agreement of listeners beyond chance: 1 is full agreement, 0 chance.
 
 Krippendorff, Computing Krippendorff's alpha-reliability (2011), by coincidences. Written here since the kept library
 for it (``krippendorff``) is under the GPL; held against the paper's worked example.

@@ -1,4 +1,4 @@
-"""What the answers to a test say: screening, means, preferences, differences and agreement."""
+"""Analysis of a test's answers: screening, means, preferences, differences and agreement."""
 
 from __future__ import annotations
 

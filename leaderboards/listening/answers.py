@@ -1,4 +1,4 @@
-"""Answers as they came back, held against the key: what fits is kept, and one line says what did not."""
+"""Answers compared with the key: those that fit are kept, and each other one is reported in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variances where every listener hears many clips and every clip has many listeners: both are samples.
+"""Variance components for crossed samples: every listener hears many clips, and every clip has many listeners.
 
 The two-way cluster-robust variance of Cameron, Gelbach and Miller (2011): V = V_listener + V_clip - V_both, from each
 answer's influence on the estimate; V is never less than either part. Student's t with the smaller number of clusters

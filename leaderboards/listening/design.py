@@ -1,4 +1,4 @@
-"""Who hears what: balanced incomplete blocks of (condition, clip) for every listener. Pure and seeded.
+"""The assignment of clips to listeners: balanced incomplete blocks of (condition, clip). Pure and seeded.
 
 A condition is a system, or a pair of systems with its sides. No listener hears everything; every listener hears every
 condition equally often (± 1) and, while there are clips enough, no clip twice; every (condition, clip) is heard by

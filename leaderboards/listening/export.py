@@ -1,4 +1,4 @@
-"""A run to a listening test: chosen clips and systems, blocks, stimuli, the key, and what is published.
+"""A run to a listening test: chosen clips and systems, blocks, stimuli, the key, and the public files.
 
 OUT/key.json      what every page showed: keep it, never publish it
 OUT/page/         index.html and media/: what listeners see; any web server or a folder on disk

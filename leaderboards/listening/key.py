@@ -1,4 +1,4 @@
-"""The key of a test: what every page showed. It stays with whoever runs the test and is never published."""
+"""The key of a test, with the content of every page. It stays with the experimenter and is never published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that listeners see: one HTML file with everything but the videos, from disk or any web server."""
+"""The page for listeners: one HTML file with everything but the videos, from disk or any web server."""
 
 from __future__ import annotations
 

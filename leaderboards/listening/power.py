@@ -1,4 +1,4 @@
-"""How many listeners: half-widths of intervals from variance components, assumed or measured in a pilot.
+"""The number of listeners: half-widths of intervals from variance components, assumed or measured in a pilot.
 
 A vote is y = μ(system) + listener + listener:system + clip + clip:system + rest. For L listeners, C clips and n votes a
 system, the mean of a system has variance (σ²_l + σ²_ls) / L + (σ²_c + σ²_cs) / C + σ²_rest / n, and the difference of

@@ -1,4 +1,4 @@
-"""What a listening test asks: one protocol a test, one or several questions a page."""
+"""Protocols of listening tests: one protocol a test, one or several questions a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which listeners are kept: catch trials passed, and agreement with the others."""
+"""Screening of listeners: catch trials passed, and agreement with the others."""
 
 from __future__ import annotations
 

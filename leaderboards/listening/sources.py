@@ -1,4 +1,4 @@
-"""Where the stimuli of a run come from: its dubs, its reference voices, and the spoilt sounds of catch trials."""
+"""Sources of the stimuli: a run's dubs, its reference voices, and the spoilt sounds of catch trials."""
 
 from __future__ import annotations
 

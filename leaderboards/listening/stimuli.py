@@ -1,4 +1,4 @@
-"""Dubs as anonymous videos of one loudness: nothing in a file's name, length of name, rate, codec or tags tells whose.
+"""Dubs as anonymous videos of one loudness: a file's name, its length, rate, codec and tags do not show the system.
 
 Loudness is ITU-R BS.1770-4 integrated loudness (LUFS, gated) by pyloudnorm. All stimuli of a test share one target. It
 is lowered for all where a peak would clip, but not under `FLOOR`: what still would clip is turned down alone, and said.

@@ -1,4 +1,4 @@
-"""From sheets to the paper's tables. Nothing is computed here that the board does not compute too."""
+"""From sheets to the paper's tables, with the board's own computations and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a paper's table is: panels of columns under settings side by side, and blocks of rows."""
+"""The layout of a paper's table: panels of columns under settings side by side, and blocks of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from outside as LaTeX that cannot do anything but be printed."""
+"""Text from outside as LaTeX that can only be printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a system declares that it was trained on, and what that means for the clips of a table."""
+"""The declared training data of a system, and its meaning for the clips of a table."""
 
 from __future__ import annotations
 

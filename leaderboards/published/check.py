@@ -1,4 +1,4 @@
-"""What is wrong with the published numbers: rules that read them all and name what cannot be true together.
+"""Faults of the published numbers: rules that read them all and name those that contradict each other.
 
 A finding is no verdict on a paper. It says that two printed numbers cannot both be used, or cannot be what they are
 called, and why; whoever cites one of them should know.

@@ -1,4 +1,4 @@
-"""AV-HuBERT large (Shi et al. 2022), for inference: what a talking mouth and its sound are together, at 25 Hz.
+"""AV-HuBERT large (Shi et al. 2022), for inference: joint features of a mouth's pictures and its sound, at 25 Hz.
 
 Grey mouth crops go through a 3-D convolution and a ResNet-18, stacked log filterbanks through a linear layer; both
 features side by side, normalised and projected, go through a pre-norm transformer. Parameters carry the published

@@ -1,4 +1,4 @@
-"""The d-vector of ``yistLin/dvector`` (GE2E, VoxCeleb1), with the sound made ready as its ``wav2mel`` does.
+"""The d-vector of ``yistLin/dvector`` (GE2E, VoxCeleb1), with the sound preprocessed as by its ``wav2mel``.
 
 Peak to -3 dBFS, all pauses cut, 40 log-mel bands at 100 Hz, windows of 1.6 s every 0.8 s through three LSTM layers,
 attention over time (or the last frame, in the older weights), unit length, mean over windows, unit length.

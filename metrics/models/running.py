@@ -1,4 +1,4 @@
-"""How the metrics' networks run: without gradients, in full float32, on one thread of the CPU."""
+"""Inference settings of the metrics' networks: without gradients, in full float32, on one thread of the CPU."""
 
 from __future__ import annotations
 

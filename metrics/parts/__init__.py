@@ -1,1 +1,1 @@
-"""What several metrics share: time warping, filter banks, loudness, mouth crops, text normalisation, voices."""
+"""Parts that metrics share: time warping, filter banks, loudness, mouth crops, text normalisation, voices."""

@@ -1,4 +1,4 @@
-"""Sound as ``python_speech_features`` 0.6 sees it with its defaults, and AV-HuBERT's features made of that.
+"""The filter banks of ``python_speech_features`` 0.6 with its defaults, and AV-HuBERT's sound features made of them.
 
 Pre-emphasis 0.97; frames of 25 ms every 10 ms without a taper, the last filled up with zeros; power spectrum of 512
 points; 26 triangles on the mel scale from 0 Hz to 8 kHz. The samples are 16-bit integers, as in the wav files of the

@@ -1,4 +1,4 @@
-"""Level: which sound is silence, and one level for all, for metrics that bring both sides to it before they listen."""
+"""Level: the threshold of silence, and normalisation to one level for metrics that compare both sides at it."""
 
 from __future__ import annotations
 

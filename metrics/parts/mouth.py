@@ -1,4 +1,4 @@
-"""Mouth crops as the lip-reading networks of the LRW family want them (AV-HuBERT among them).
+"""Mouth crops in the format of the lip-reading networks of the LRW family (AV-HuBERT among them).
 
 Their recipe: five points that speech hardly moves (the corners of the eyes, the base of the nose), averaged over twelve
 frames, are brought onto a mean face by a similarity; around the middle of the mouth in that picture a square is cut,

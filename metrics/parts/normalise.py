@@ -1,4 +1,4 @@
-"""Text to words, the way each recipe of WER compares them. Another normaliser is another scale."""
+"""Text to words in the way of each WER recipe. Another normaliser is another scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the speaker similarities have in common: columns against the prompt and against the ground truth."""
+"""The columns of the speaker similarities: against the prompt and against the ground truth."""
 
 from __future__ import annotations
 

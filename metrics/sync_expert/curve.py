@@ -1,4 +1,4 @@
-"""From lips and sound to a distance at every offset, and what is read off it."""
+"""From lips and sound to a distance at every offset, and the numbers read from that curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the expert reads: a face's lips and a dub's log-mels, each freed from whose they are. Needs numpy alone."""
+"""Speaker-independent inputs of the expert: lip landmarks of a face and log-mels of a dub. Needs numpy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces for who has no S3FD weights: the box around mediapipe's landmarks, brought to where S3FD's would be.
+"""Face boxes without S3FD weights: the box around mediapipe's landmarks, moved to the place of S3FD's.
 
 The box around the mesh ends at the hairline and the chin. In the one crop that SyncNet's authors published (their
 ``example.avi``) the detector's box must have been 160 pixels high with its top at the picture's edge; mediapipe's is

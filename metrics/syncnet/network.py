@@ -1,4 +1,4 @@
-"""SyncNet v2: two convolutional networks, one for five pictures of a mouth's surroundings, one for 0.2 s of sound.
+"""SyncNet v2: two convolutional networks, one for five face crops, one for 0.2 s of sound.
 
 Chung and Zisserman, Out of time: automated lip sync in the wild (ACCV workshops 2016), in the form of the published
 ``syncnet_v2.model``: 1024 numbers an encoder, not of unit length. `SyncNet` has the published names, so that the file

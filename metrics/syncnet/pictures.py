@@ -1,4 +1,4 @@
-"""The pictures as SyncNet gets them: 25 a second, with the losses of the files that the original scripts go through.
+"""The input pictures of SyncNet: 25 a second, with the losses of the intermediate files of the original scripts.
 
 The scripts write an MPEG-4 film (``-qscale:v 2``), pictures from it (JPEG, ``-qscale:v 2``) in which faces are found
 and crops are cut, a film of the crops (OpenCV's ``XVID``), and pictures from that one (JPEG at ffmpeg's default of

@@ -1,4 +1,4 @@
-"""From a video to the lips of its faces, once a clip; from a dub and those lips to numbers, once a dub."""
+"""From a video to face crops, once a clip; from a dub and those crops to numbers, once a dub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a video cuts: PySceneDetect 0.5.1's content detector with its defaults, the version that SyncNet's pipeline
+"""Scene cuts of a video: PySceneDetect 0.5.1's content detector with its defaults, the version that SyncNet's pipeline
 was published with.
 
 A cut is where the mean absolute change of hue, saturation and value (OpenCV's 8-bit scales, on every n-th pixel) from

@@ -1,4 +1,4 @@
-"""Faces into tracks, and tracks into the crops that SyncNet sees, as its ``run_pipeline.py`` does both."""
+"""Face tracks, and the crops of them that SyncNet reads, both as its ``run_pipeline.py`` makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The control that shows what a codec leaves of speech: the ceiling of every model that speaks its tokens."""
+"""The control ``codec_copy``: speech encoded and decoded, the upper bound of every model that speaks the codec's
+tokens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Controls: dubs whose faults are known, so that a metric can be held against them.
+"""Controls: dubs with known faults, for tests of the metrics.
 
 They are handed the ground truth (`Truth`), are badged as such, and never rank. What they need and do not have is a
 `Failure`. Everything random comes from the request's seed.

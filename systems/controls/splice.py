@@ -1,4 +1,4 @@
-"""Cutting and joining speech as the controls and the baselines need it: levels, room tone, cross-fades."""
+"""Cutting and joining of speech for controls and baselines: levels, room tone, cross-fades."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing when speech happens without changing its pitch: WSOLA along any time map.
+"""Time-scale modification of speech at constant pitch: WSOLA along any time map.
 
 W. Verhelst and M. Roelands, "An overlap-add technique based on waveform similarity (WSOLA) for high quality time-scale
 modification of speech", ICASSP 1993.

@@ -1,4 +1,4 @@
-"""Any system under another clip's video: what follows the lips must now go wrong."""
+"""Any system under another clip's video: a column that follows the lips must get worse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs around training: DiFlowDubber's features and stages, the codec, the sync expert; and one's own clip."""
+"""The verbs around training: DiFlowDubber's features and stages, the codec, the sync expert; and a user's own clip."""
 
 from __future__ import annotations
 

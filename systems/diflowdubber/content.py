@@ -1,4 +1,4 @@
-"""What is said: from phonemes to content tokens (section 3.3, B.2.1), teacher and student alike."""
+"""The content model: from phonemes to content tokens (section 3.3, B.2.1), teacher and student alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tokens are taken from what the model believes, a stream at a time."""
+"""Decoding: from the model's posteriors to tokens, a stream at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From files to what the model reads: pictures to features at 25 Hz, a reference to a speaker vector."""
+"""From files to the model's inputs: pictures to features at 25 Hz, a reference to a speaker vector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a codec's codes stand for, for a model that learns to predict them.
+"""Geometry of a codec's codes, for a model that learns to predict them.
 
 Codes of k-means are an unordered thousand; many are near one another, and which of two neighbours a frame got is
 chance. Three settings tell the model so, each off by default: ``codebook_start`` (embeddings and heads begin as the

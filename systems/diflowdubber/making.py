@@ -1,4 +1,4 @@
-"""Make features: each clip in a process of its own, what is done is kept, what fails is listed."""
+"""Making of features: each clip in a process of its own, finished clips are kept, failed ones are listed."""
 
 from __future__ import annotations
 

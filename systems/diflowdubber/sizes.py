@@ -1,4 +1,4 @@
-"""How many parameters each module has."""
+"""Numbers of parameters by module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a step of training takes on this machine, before there is anything to train on."""
+"""Seconds a training step on this machine, measured without training data."""
 
 from __future__ import annotations
 

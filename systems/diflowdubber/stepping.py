@@ -1,4 +1,4 @@
-"""The sampler of equation 8 with nothing computed that no token needs: the same tokens as `Sampler`, sooner.
+"""The sampler of equation 8 without needless network evaluations: the same tokens as `Sampler`, sooner.
 
 What differs from calling the denoiser step by step, all of it exact but for the rounding of matrix products in other
 shapes:

@@ -1,4 +1,4 @@
-"""When each phone of a text is spoken: alignments of any source brought onto the text's own phones.
+"""Phone timings of a text: alignments of any source mapped to the text's own phones.
 
 Training then sees the very phoneme sequences that inference makes from text, whatever pronunciation, pause or phone
 set the aligner preferred.

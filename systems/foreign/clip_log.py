@@ -1,4 +1,4 @@
-"""What a foreign process prints, kept a clip at a time and never longer than its head and its tail."""
+"""The output of a foreign process, kept a clip at a time and limited to its head and its tail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What these systems read of a clip instead of pictures and sound, made once for all of them.
+"""Input features of these systems, made once for all of them in place of pictures and sound.
 
 Kept by the digest of the file that it was made from (`dubbench.runtime.store`), so that no two systems compute one
 feature twice. Lip and face features come from a feature pack of the authors' (``features=FOLDER``); with

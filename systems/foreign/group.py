@@ -1,5 +1,6 @@
-"""A process with all that it started: how much memory they hold, and how to end them for good (Linux; elsewhere the
-process group alone is ended and memory is not watched)."""
+"""A process with all its child processes: their memory, and their certain end (Linux; elsewhere the process group alone
+is ended and memory is not watched).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a foreign system is, where its parts are published, what is known to be wrong with it: adapters/NAME.toml."""
+"""The recipe of a foreign system, ``adapters/NAME.toml``: description, addresses of its parts, and known problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a foreign system is here, and what is missing with the exact path where it is expected."""
+"""The state of a foreign system on this machine, with the exact path at which each missing part is expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a drawn face moves: lips from the phones, expression from pitch and loudness. Pure functions of their input.
+"""The motion of a drawn face: lips from the phones, expression from pitch and loudness. Pure functions of their input.
 
 Lips: each phone has a viseme (Massaro-style targets); the targets are held for the phone and smoothed with a
 Gaussian of 66 ms full width at half maximum, so that neighbours co-articulate. The closure of P, B and M is put on

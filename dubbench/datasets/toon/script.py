@@ -1,4 +1,4 @@
-"""Who says what in the embedded corpus, and how: a pure function of one seed."""
+"""The script of the embedded corpus: sentences, speakers and voices as a pure function of one seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dubs of one clip out of a run: what was said by whom, and what could not be heard."""
+"""The dubs of one clip out of a run, those that could be read and those that could not."""
 
 from __future__ import annotations
 

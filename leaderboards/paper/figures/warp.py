@@ -1,4 +1,4 @@
-"""How a dub's time runs against the lips' time: the path of the column ``align``, with the lips' opening beside it."""
+"""A dub's time against the lips' time: the path of the column ``align``, with the lips' opening beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a codec is: `Tokens`, and the `Codec` protocol (paper, sections 3.2 and B.1)."""
+"""The codec protocol (`Codec`) and its `Tokens` (paper, sections 3.2 and B.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a model believes of a frame's codes to codes: posterior means, quantised again by the codec's own books.
+"""From posteriors over a frame's codes to codes: posterior means, quantised again by the codec's own books.
 
 A stream of a thousand codes that are near one another is badly served by a draw, or by its likeliest code: the mean of
 what the codes stand for makes smaller errors (it is the estimate of least squares). It lies between codes, so the code

@@ -1,4 +1,4 @@
-"""Fitting `WorldCodec`: whose voice is what, then what is left to quantise.
+"""Fitting of `WorldCodec`: speaker characteristics first, then codebooks of the speaker-independent rest.
 
 1. Per utterance: the bend of the frequency axis under which its frames come nearest to a small codebook of all
    utterances (vocal tract length normalisation by maximum likelihood, after Lee and Rose 1996).

@@ -1,4 +1,4 @@
-"""Whose voice it is, taken out of WORLD parameters and put back."""
+"""Speaker characteristics in WORLD parameters: removed before quantisation and restored after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When and where each token appears: known from the noise before any network runs.
+"""Times and places at which each token appears: known from the noise before any network runs.
 
 A token that, once drawn, stays (`Sampler.revise` off) appears in the first step whose uniform number lies below that
 step's jump probability (equation 8, integrated over the step). That number is drawn before the sampling begins, so the

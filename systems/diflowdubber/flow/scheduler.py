@@ -1,4 +1,4 @@
-"""κ: how much of the data has appeared at time t."""
+"""The scheduler κ: the share of the data that has appeared at time t."""
 
 from __future__ import annotations
 

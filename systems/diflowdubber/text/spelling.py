@@ -1,4 +1,4 @@
-"""How a word sounds that no dictionary knows: letter-to-sound rules for English, written for this package.
+"""Pronunciation of words outside the dictionaries: letter-to-sound rules for English, written for this package.
 
 Rules are tried in order at each place of the word; the first whose letters and surroundings fit gives its phones and
 moves on behind its letters. Surroundings are regular expressions on what stands before (to its end) and after.

@@ -1,4 +1,4 @@
-"""Training from caches where nothing but torch, numpy and safetensors is installed."""
+"""Training from caches in an environment with torch, numpy and safetensors alone."""
 
 from __future__ import annotations
 

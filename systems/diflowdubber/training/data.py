@@ -1,4 +1,4 @@
-"""Clips from caches, and which of them make up the batch of a step.
+"""Clips from caches, and the assignment of clips to the batch of a step.
 
 Everything random here is a function of the seed and the step alone, so that a run that was killed goes on with the
 same batches.

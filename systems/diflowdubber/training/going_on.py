@@ -1,4 +1,4 @@
-"""How a run ends in order and goes on: signals, memory, and what must be as it was."""
+"""Orderly end and resumption of a training: signals, memory, and the settings that must stay the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models from checkpoints, and checkpoints that hold no more than inference needs."""
+"""Models from checkpoints, and checkpoints reduced to inference."""
 
 from __future__ import annotations
 

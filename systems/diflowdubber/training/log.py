@@ -1,4 +1,4 @@
-"""What one sees of a training: a line of JSON a step, TensorBoard where it is installed."""
+"""The log of a training: a line of JSON a step, and TensorBoard if it is installed."""
 
 from __future__ import annotations
 

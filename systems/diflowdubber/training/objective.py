@@ -1,4 +1,4 @@
-"""What is learnt in each stage: the model, its batches, its losses, and how good it is on clips it never saw."""
+"""The objective of each stage: its model, its batches, its losses, and its quality on held-out clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run is trained, beside what the configuration says."""
+"""Options of a training run beyond the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model makes of some validation clips: sound, and attention maps as pictures (the paper's figure 5)."""
+"""Samples of the model for some validation clips: sound, and attention maps as pictures (the paper's figure 5)."""
 
 from __future__ import annotations
 

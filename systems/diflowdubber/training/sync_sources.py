@@ -1,4 +1,4 @@
-"""Where the sync expert's training clips come from: caches of DiFlowDubber's features, made where they are absent."""
+"""Training clips of the sync expert: caches of DiFlowDubber's features, made if absent."""
 
 from __future__ import annotations
 

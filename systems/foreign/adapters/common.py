@@ -1,4 +1,6 @@
-"""What several adapters need: modules served from outside, so that no clone is ever edited. Python 3.8 and later."""
+"""Parts that several adapters share: modules served from outside, so that no clone is ever edited. Python 3.8 and
+later.
+"""
 
 import contextlib
 import importlib

@@ -1,4 +1,4 @@
-"""What HPMDubbing, StyleDubber and Speaker2Dubber read: a folder of one clip, by the names that they expect."""
+"""The input folder of HPMDubbing, StyleDubber and Speaker2Dubber for one clip, with the file names that they expect."""
 
 import json
 import os
