@@ -108,6 +108,10 @@ class Sampler:
             self._compared[key] = {p: found[p] for p in pairs(sheet) if p in found}
         return self._compared[key]
 
+    def compare_two(self, a: str, b: str, measure: Measure) -> Comparison | None:
+        """One pair alone, uncorrected; None if they share no clip."""
+        return self._family(measure, None, [(a, b)]).get((a, b))
+
     def _family(
         self, measure: Measure, among: Bits | None, family: list[tuple[str, str]]
     ) -> dict[tuple[str, str], Comparison]:

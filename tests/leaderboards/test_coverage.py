@@ -110,6 +110,7 @@ def test_intervals_cover_within_what_250_trials_can_tell(name: str, units: int) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_intervals_cover(capsys: pytest.CaptureFixture[str]) -> None:
     lines = ["| column | units | interval | covers | percentile bootstrap |", "| --- | ---: | --- | ---: | ---: |"]
     wrong = []
