@@ -27,6 +27,7 @@ PANELS = {
         "mos",
         "bundle",
         "verify",
+        "leaderboard",
     ),
     "What there is": ("systems", "metrics", "doctor", "check"),
     "Data and weights": ("data", "assets", "setup"),
