@@ -209,10 +209,25 @@ def score(
 def board(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, joined on one board.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="[default: RUN/board]")] = None,
+    one_file: Annotated[
+        bool, typer.Option("--one-file", help="One HTML file to send, without private paths [RUN/board.html].")
+    ] = False,
+    zip: Annotated[
+        bool, typer.Option("--zip", help="The board's folder as a zip, without private paths [RUN/board.zip].")
+    ] = False,
 ) -> None:
     """Make a board from scored runs. Rows rank together only where they can be compared."""
     from dubbench.api.run_to_board import join
 
+    if one_file or zip:
+        from dubbench.leaderboards.submissions import export
+        from dubbench.pipeline.store import read_run
+
+        if one_file and zip:
+            raise DubbenchError("--one-file and --zip: give one of them at a time")
+        make, name = (export.one_file, "board.html") if one_file else (export.zipped, "board.zip")
+        typer.echo(f"board: {make([read_run(run) for run in runs], out or runs[0] / name)}")
+        return
     typer.echo(f"board: {join(runs, out)}")
 
 

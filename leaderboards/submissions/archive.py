@@ -74,9 +74,9 @@ def write_archive(out: Path, files: Mapping[str, Path]) -> Contents:
     parts = {name: Part(sha256=file_digest(files[name]), size=files[name].stat().st_size) for name in sorted(files)}
     contents = Contents(parts=parts)
     with atomic(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(_entry(LIST), contents.model_dump_json(indent=1) + "\n", zipfile.ZIP_DEFLATED, 6)
+        archive.writestr(plain_entry(LIST), contents.model_dump_json(indent=1) + "\n", zipfile.ZIP_DEFLATED, 6)
         for name in sorted(files):
-            entry = _entry(name)
+            entry = plain_entry(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
             with files[name].open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 while block := source.read(1 << 20):
@@ -84,7 +84,8 @@ def write_archive(out: Path, files: Mapping[str, Path]) -> Contents:
     return contents
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def plain_entry(name: str) -> zipfile.ZipInfo:
+    """A file of a zip, without time or owner."""
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     entry.external_attr = (stat.S_IFREG | 0o644) << 16
     entry.create_system = 3

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dubbench.errors import DubbenchError
 from dubbench.leaderboards.submissions.archive import Contents, write_archive
 from dubbench.leaderboards.submissions.private import Private, without_paths
 from dubbench.pipeline.scores import each
-from dubbench.pipeline.store import Run, ScoreRow, ledger, read_run, write_manifest, write_scores
+from dubbench.pipeline.store import DubRow, Run, ScoreRow, ledger, read_run, slug, write_manifest, write_scores
 from dubbench.runtime.digests import file_digest
 
 
@@ -39,11 +39,12 @@ def bundle(run: Path, out: Path, controls: bool = True) -> Contents:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         write_manifest(place, shared.manifest)
-        ledger(place).append(shared.dubs)
+        dubs = [row.model_copy(update={"path": _place(row)}) for row in shared.dubs]
+        ledger(place).append(dubs)
         write_scores(place, shared.manifest, _rows(shared))
         _no_path_left(place, Private(run, loaded.manifest.root))
         files = {name: place / name for name in ("run.json", "dubs.jsonl", "scores.parquet")}
-        return write_archive(out, {**files, **dict(_wavs(loaded, shared))})
+        return write_archive(out, {**files, **dict(_wavs(loaded, dubs))})
 
 
 def _without_controls(run: Run) -> Run:
@@ -65,9 +66,14 @@ def _rows(run: Run) -> Iterator[ScoreRow]:
         yield ScoreRow(system=system, clip=clip, metric=metric, key="", stats=stats, reason=reason)
 
 
-def _wavs(run: Run, shared: Run) -> Iterator[tuple[str, Path]]:
-    """(name in the bundle, file) of every dub; the rows of both runs are in one order."""
-    for row, told in zip(run.dubs, shared.dubs, strict=True):
+def _place(row: DubRow) -> str:
+    """Where a dub lies in the bundle: in a folder that is named after its label there."""
+    return f"dubs/{slug(row.system)}/{Path(row.path).name}" if row.path else ""
+
+
+def _wavs(run: Run, dubs: Sequence[DubRow]) -> Iterator[tuple[str, Path]]:
+    """(name in the bundle, file) of every dub; the rows of the run and of the bundle are in one order."""
+    for row, told in zip(run.dubs, dubs, strict=True):
         if not row.path:
             continue
         file = run.path / row.path

@@ -61,7 +61,7 @@ class Private:
 def without_paths(run: Run) -> Run:
     """The run as a stranger may read it: sentences, ids, recipes and numbers stay as they are.
 
-    A system that was named by its path gets a shorter label, in all tables.
+    A system that was named by its path gets a shorter label, in all tables; its dubs stay where they are.
     """
     private = Private(run.path, run.manifest.root)
     labels: dict[str, str] = {}
@@ -95,7 +95,7 @@ def _manifest(manifest: Manifest, labels: Mapping[str, str], metrics: Mapping[st
 
 def _dub(row: DubRow, label: str, private: Private) -> DubRow:
     texts = {"system": label, "reason": private.text(row.reason), "extras": private.every(row.extras)}
-    return row.model_copy(update={**texts, "path": f"dubs/{slug(label)}/{Path(row.path).name}" if row.path else ""})
+    return row.model_copy(update=texts)
 
 
 def _reasons(found: Scores, private: Private) -> Scores:

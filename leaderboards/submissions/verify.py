@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dubbench.core.identity import info_digest
 from dubbench.core.plugins import in_file, names
 from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import open_dataset, roots_of
@@ -125,11 +126,17 @@ def _metrics_here(manifest: Manifest) -> tuple[dict[str, MetricEntry], list[str]
         except DubbenchError as error:
             skipped.append(f"{name}: {error}")
             continue
-        if own.signature == entry.signature and own.info == entry.info and own.columns == entry.columns:
+        same = info_digest(own.info) == info_digest(entry.info) and _ways(own) == _ways(entry)
+        if same and own.signature == entry.signature:
             here[name] = own
         else:
             skipped.append(f"{name}: another recipe here ({own.signature}) than the bundle's ({entry.signature})")
     return here, skipped
+
+
+def _ways(entry: MetricEntry) -> list[tuple[Any, ...]]:
+    """How the columns of a metric come from its statistics."""
+    return [(c.name, c.aggregate, c.scale, c.digits) for c in entry.columns]
 
 
 def _entry(name: str) -> MetricEntry:
