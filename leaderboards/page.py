@@ -43,7 +43,7 @@ class Part:
 
     @property
     def measures(self) -> list[Measure]:
-        """All columns that keep their word, headline columns first."""
+        """All columns without a failed validity check, headline columns first."""
         return sorted(kept(self.sheet, self.hidden), key=lambda m: not m.column.headline)
 
 

@@ -109,7 +109,7 @@ def _groups(
 
 
 def kept(sheet: Sheet, hidden: Hidden) -> list[Measure]:
-    """The columns that keep their word."""
+    """The columns without a failed validity check."""
     return [m for m in sheet.measures if (m.metric, m.column.name) not in hidden]
 
 

@@ -5,13 +5,13 @@ For every face track, SyncNet's distance between lips and sound, averaged over t
 its tracks, as the dubbing papers' scripts print it. Three recipes, each its own metric, never two in one table:
 
 - ``lse``: the original pipeline with S3FD; tracks from 6 detections on (the original's 100 drop every GRID clip).
-- ``lse-mediapipe``: the same with mediapipe's landmarks for boxes, for who has no S3FD weights.
+- ``lse-mediapipe``: the same with mediapipe's landmarks for boxes, without S3FD weights.
 - ``lse-direct``: videos that are cropped to the face already (example.avi, LRS).
 
-What the numbers cannot say, and stands beside them: a constant delay of up to 0.6 s is free (``LSE-offset`` shows it,
-``LSE-D0``, the distance without moving the sound, pays for it); a dub's length is not judged, since sound beyond the
-picture is cut and picture beyond the sound left out; LSE-C grows with the length compared, so that only rows of about
-the same ``LSE-seconds`` can be held against each other. See ``docs/lse.md``.
+Limits of these numbers, and the columns that show them: a constant delay of up to 0.6 s is free (``LSE-offset`` shows
+it, and ``LSE-D0``, the distance without moving the sound, gets worse); a dub's length is not judged, since sound beyond
+the picture is cut and picture beyond the sound left out; LSE-C grows with the length compared, so that only rows of
+about the same ``LSE-seconds`` can be compared. See ``docs/lse.md``.
 """
 
 from __future__ import annotations

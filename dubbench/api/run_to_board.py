@@ -150,11 +150,13 @@ def join(runs: Sequence[Path], out: Path | None) -> Path:
     """The board of scored runs, in ``out`` or in the first run; returns its page.
 
     Raises:
-        DubbenchError: not scored runs, or the board lies in a run that another process works on.
+        DubbenchError: not scored runs, ``out`` is a file, or the board lies in a run that another process works on.
     """
     from dubbench.leaderboards.board import write_board
 
     board = out or runs[0] / "board"
+    if board.is_file():
+        raise DubbenchError(f"{board} is a file, and a board is a folder; give another --out")
     loaded = [read_run(path) for path in runs]
     with _home_held(board):
         return write_board(loaded, board)
@@ -241,7 +243,8 @@ def validate(cell: Cell, roots: dict[str, Path], out: Path, page: Path, resource
 
 def with_truth(specs: Sequence[Spec]) -> list[Spec]:
     """The systems, with the ground truth first unless it is among them."""
-    return list(specs) if any(s.name == "ground_truth" for s in specs) else [parse_spec("ground_truth"), *specs]
+    there = any(spec.name.replace("-", "_") == "ground_truth" for spec in specs)
+    return list(specs) if there else [parse_spec("ground_truth"), *specs]
 
 
 def default_folder(cell: Cell, roots: dict[str, Path]) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dubbench.cli.options import JsonOption, RootOption, SplitOption, WorkersOption, answer
+from dubbench.cli.options import JsonOption, ProcessesOption, RootOption, SplitOption, answer
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 
@@ -27,7 +27,7 @@ def data_list(json: JsonOption = False) -> None:
 def data_show(
     dataset: Annotated[str, typer.Argument()] = "toon", root: RootOption = None, json: JsonOption = False
 ) -> None:
-    """Show one data set: what it is, and what of it is here."""
+    """Show one data set: its description, and the parts of it that are here."""
     from dubbench.cli.listing import show_dataset
     from dubbench.datasets.roots import open_dataset
 
@@ -39,11 +39,11 @@ def data_check(
     dataset: Annotated[str, typer.Argument()] = "toon",
     root: RootOption = None,
     split: SplitOption = "all",
-    workers: WorkersOption = 0,
+    workers: ProcessesOption = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Do not look for faces (about a second a clip).")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Open every clip and report, a line each, what is wrong. Exit 3 if anything is."""
+    """Open every clip and report each fault in a line. Exit 3 if there are any."""
     from dubbench.cli.listing import check_dataset
     from dubbench.datasets.roots import open_dataset
 
@@ -65,7 +65,7 @@ def data_prepare(
     root: Annotated[Path | None, typer.Option(help="Where the prepared data set goes.")] = None,
     source: Annotated[Path | None, typer.Option(help="chem: folder with intervals/<id>/cut-N.mp4 or videos/.")] = None,
     table: Annotated[Path | None, typer.Option(help="chem: CSV, TSV or JSONL with id, start, end, text.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    workers: ProcessesOption = 0,
     setting: SetOption = None,
 ) -> None:
     """Make a data set ready: the embedded corpus, or Chem's sentence clips. Goes on where it was."""

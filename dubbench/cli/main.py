@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,21 +16,16 @@ import dubbench
 from dubbench.cli.assets import assets_app
 from dubbench.cli.data import data_app
 from dubbench.cli.options import (
-    DatasetOption,
-    DeviceOption,
+    Clips,
     LimitOption,
     MetricOption,
     OutOption,
-    PairingOption,
     ProfileOption,
-    RootOption,
     SeedOption,
-    SettingOption,
-    SplitOption,
     SystemOption,
-    TimeoutOption,
-    VoicesOption,
-    WorkersOption,
+    Voices,
+    Work,
+    grouped,
 )
 from dubbench.cli.show import doctor, metrics, systems
 from dubbench.cli.verbs import Verbs
@@ -39,6 +34,9 @@ from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 from dubbench.runtime.containment import printable
 from dubbench.runtime.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from dubbench.pipeline.cell import Cell
 
 app = typer.Typer(
     cls=Verbs,
@@ -84,23 +82,19 @@ DEFAULT_SYSTEMS = (
 
 
 @app.command()
+@grouped
 def run(
     system: SystemOption = None,
-    dataset: DatasetOption = "toon",
-    root: RootOption = None,
-    setting: SettingOption = "2.0",
-    split: SplitOption = "test",
+    *,
+    clips: Clips,
     limit: LimitOption = None,
     suite: Annotated[str | None, typer.Option(help="paper: Chem and GRID under 1.0 and 2.0; quick: embedded.")] = None,
     profile: ProfileOption = "offline",
     metric: MetricOption = None,
     out: OutOption = None,
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
-    device: DeviceOption = "auto",
-    timeout: TimeoutOption = 600.0,
-    voices: VoicesOption = None,
-    pairing: PairingOption = None,
+    work: Work,
+    voices: Voices,
 ) -> None:
     """Dub, score and make a board. Given again after an interruption, it goes on where it was.
 
@@ -108,51 +102,54 @@ def run(
     clips failed, or cells of a suite are missing, and the board was written.
     """
     from dubbench.api.run_to_board import default_folder, run_cell, run_suite, show, suite_cells, with_truth
-    from dubbench.pipeline.cell import Cell, Resources
 
-    if suite and (pairing or voices):
+    if suite and (voices.pairing or voices.voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = with_truth([parse_spec(text) for text in system or DEFAULT_SYSTEMS])
-    resources = Resources(workers, device, timeout)
-    cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
+    cell = _cell(clips, voices, limit, profile, seed, metric)
     if suite:
-        roots = roots_of(root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
-        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, resources)
+        roots = roots_of(clips.root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
+        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, work.resources)
     else:
-        roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, specs, out or default_folder(cell, roots), resources)
+        roots = roots_of(clips.root, clips.dataset)
+        outcome = run_cell(cell, roots, specs, out or default_folder(cell, roots), work.resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
 
+def _cell(
+    clips: Clips, voices: Voices, limit: int | None, profile: str, seed: int = 0, metric: list[str] | None = None
+) -> Cell:
+    from dubbench.pipeline.cell import Cell
+
+    names = tuple(metric or ())
+    return Cell(clips.dataset, clips.split, clips.setting, limit, profile, seed, names, voices.voices, voices.pairing)
+
+
 @app.command()
+@grouped
 def synth(
     system: SystemOption = None,
-    dataset: DatasetOption = "toon",
-    root: RootOption = None,
-    setting: SettingOption = "2.0",
-    split: SplitOption = "test",
+    *,
+    clips: Clips,
     limit: LimitOption = None,
-    profile: ProfileOption = "offline",
-    metric: MetricOption = None,
+    profile: Annotated[str, typer.Option(help="Set of metric recipes for the later 'dubbench score RUN'.")] = "offline",
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Only this metric in 'dubbench score RUN'; repeat.")
+    ] = None,
     out: OutOption = None,
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
-    device: DeviceOption = "auto",
-    timeout: TimeoutOption = 600.0,
-    voices: VoicesOption = None,
-    pairing: PairingOption = None,
+    work: Work,
+    voices: Voices,
 ) -> None:
     """Only dub: the first step of run. Score it later with: dubbench score RUN."""
     from dubbench.api.run_to_board import default_folder, synth_cell, with_truth
-    from dubbench.pipeline.cell import Cell, Resources
 
-    cell = Cell(dataset, split, setting, limit, profile, seed, tuple(metric or ()), voices, pairing)
-    roots = roots_of(root, dataset)
+    cell = _cell(clips, voices, limit, profile, seed, metric)
+    roots = roots_of(clips.root, clips.dataset)
     folder = out or default_folder(cell, roots)
-    resources = Resources(workers, device, timeout)
     specs = with_truth([parse_spec(text) for text in system or DEFAULT_SYSTEMS])
-    manifest, rows = synth_cell(cell, roots, specs, folder, resources)
+    manifest, rows = synth_cell(cell, roots, specs, folder, work.resources)
     failed = sum(1 for row in rows if row.reason)
     for clip, what in manifest.rejected:
         typer.echo(f"no clip: {clip}: {what}", err=True)
@@ -161,26 +158,24 @@ def synth(
 
 
 @app.command()
+@grouped
 def score(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run folders made by synth.")] = None,
     dubs: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of finished wavs instead.")] = None,
     rule: Annotated[str, typer.Option(help="File name of a clip's dub, e.g. 'wav_pred_{id}.wav'.")] = "auto",
     label: Annotated[str | None, typer.Option(help="Name of the system [default: the folder's name].")] = None,
-    dataset: DatasetOption = "toon",
-    root: RootOption = None,
-    setting: SettingOption = "2.0",
-    split: SplitOption = "test",
+    *,
+    clips: Clips,
     limit: LimitOption = None,
     profile: Annotated[
         str | None, typer.Option(help="Set of metric recipes [default: the run's own; offline with --dubs].")
     ] = None,
-    metric: MetricOption = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="RUN: add this metric; --dubs: only this one; repeat.")
+    ] = None,
     out: OutOption = None,
-    workers: WorkersOption = 0,
-    device: DeviceOption = "auto",
-    timeout: TimeoutOption = 600.0,
-    voices: VoicesOption = None,
-    pairing: PairingOption = None,
+    work: Work,
+    voices: Voices,
 ) -> None:
     """Score runs, or a folder of wavs (--dubs), and make a board.
 
@@ -188,19 +183,16 @@ def score(
     """
     from dubbench.api.run_to_board import default_folder, rescore, run_cell, show, with_truth
     from dubbench.core.spec import Spec
-    from dubbench.pipeline.cell import Cell, Resources
 
-    resources = Resources(workers, device, timeout)
     if (dubs is None) == (not runs):
         raise DubbenchError("give run folders, or --dubs FOLDER with --dataset and --setting")
     if dubs is None:
-        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, resources)
+        outcome = rescore(runs or [], profile or "", tuple(metric or ()), out, work.resources)
     else:
-        names = tuple(metric or ())
-        cell = Cell(dataset, split, setting, limit, profile or "offline", 0, names, voices, pairing)
+        cell = _cell(clips, voices, limit, profile or "offline", metric=metric)
         spec = Spec("precomputed", (str(dubs.resolve()),), (("rule", rule),), label or dubs.resolve().name)
-        roots = roots_of(root, dataset)
-        outcome = run_cell(cell, roots, with_truth([spec]), out or default_folder(cell, roots), resources)
+        roots = roots_of(clips.root, clips.dataset)
+        outcome = run_cell(cell, roots, with_truth([spec]), out or default_folder(cell, roots), work.resources)
     show(outcome)
     raise typer.Exit(3 if outcome.failed else 0)
 
@@ -232,36 +224,31 @@ def board(
 
 
 @app.command()
+@grouped
 def validity(
-    dataset: DatasetOption = "toon",
-    root: RootOption = None,
-    setting: SettingOption = "2.0",
-    split: SplitOption = "test",
+    *,
+    clips: Clips,
     limit: LimitOption = 100,
     profile: ProfileOption = "offline",
     metric: MetricOption = None,
     out: OutOption = None,
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("validity.md"),
-    workers: WorkersOption = 0,
-    device: DeviceOption = "auto",
-    timeout: TimeoutOption = 600.0,
+    work: Work,
 ) -> None:
-    """Hold every metric against every control and graded damage; write the page. Exit 3 if one fails its word."""
+    """Test every metric on every control and graded damage; write the page. Exit 3 if a declared effect fails."""
     from dubbench.api.run_to_board import data_name, validate
-    from dubbench.pipeline.cell import Cell, Resources
     from dubbench.pipeline.store import slug
 
-    cell = Cell(dataset, split, setting, limit, profile, metrics=tuple(metric or ()))
-    resources = Resources(workers, device, timeout)
-    roots = roots_of(root, dataset)
-    folder = out or Path("runs") / slug(f"validity-{data_name(dataset, roots)}")
-    broken = validate(cell, roots, folder, page, resources)
+    cell = _cell(clips, Voices(), limit, profile, metric=metric)
+    roots = roots_of(clips.root, clips.dataset)
+    folder = out or Path("runs") / slug(f"validity-{data_name(clips.dataset, roots)}")
+    broken = validate(cell, roots, folder, page, work.resources)
     typer.echo(f"page: {page}")
     raise typer.Exit(3 if broken else 0)
 
 
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What typer raises for a mistake on the command line: of its own click, or of the package click, by its version."""
+"""The exception of typer for a mistake on the command line: its own click's or the package click's, by version."""
 
 
 _PLACE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}

@@ -1,11 +1,19 @@
-"""Options that several verbs share, and how they are read and answered."""
+"""Options that several verbs share, one by one and in groups, and the answers of listing verbs."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from dubbench.pipeline.cell import Resources
 
 SystemOption = Annotated[
     list[str] | None,
@@ -15,7 +23,7 @@ SystemOption = Annotated[
 ]
 DatasetOption = Annotated[str, typer.Option(help="Data set. See: dubbench data list")]
 RootOption = Annotated[
-    list[str] | None, typer.Option(metavar="DIR", help="Where the data set lies; NAME=DIR where there are several.")
+    list[str] | None, typer.Option(metavar="DIR", help="Folder of the data set; NAME=DIR, repeated, for several.")
 ]
 SettingOption = Annotated[
     str,
@@ -38,9 +46,25 @@ OutOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of all systems.")]
+
+
+def _told_of_cores(workers: int) -> int:
+    """The number as it is; a line on standard error if it is more than the machine has cores."""
+    cores = os.cpu_count() or 1
+    if workers > cores:
+        typer.echo(f"dubbench: --workers {workers} on {cores} cores: they share the cores and its memory", err=True)
+    return workers
+
+
 WorkersOption = Annotated[
-    int, typer.Option(min=0, help="Scoring processes; 0: one a core, and one in all for metrics with large models.")
+    int,
+    typer.Option(
+        min=0,
+        help="Scoring processes; 0: one a core, and one in all for metrics with large models.",
+        callback=_told_of_cores,
+    ),
 ]
+ProcessesOption = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.", callback=_told_of_cores)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 TimeoutOption = Annotated[
     float, typer.Option(min=1, help="Seconds after which one clip counts as hung; in scoring, for every 8 dubs of it.")
@@ -56,3 +80,69 @@ def answer(value: Any, as_json: bool) -> None:
     from dubbench.runtime.containment import printable
 
     typer.echo(to_json(value) if as_json else printable(to_text(value)))
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The options that choose clips."""
+
+    dataset: DatasetOption = "toon"
+    root: RootOption = None
+    setting: SettingOption = "2.0"
+    split: SplitOption = "test"
+
+
+@dataclass(frozen=True)
+class Voices:
+    """The options that choose reference voices beyond `Clips.setting`."""
+
+    voices: VoicesOption = None
+    pairing: PairingOption = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """The options that choose processes and devices."""
+
+    workers: WorkersOption = 0
+    device: DeviceOption = "auto"
+    timeout: TimeoutOption = 600.0
+
+    @property
+    def resources(self) -> Resources:
+        """As `dubbench.pipeline` takes them."""
+        from dubbench.pipeline.cell import Resources
+
+        return Resources(self.workers, self.device, self.timeout)
+
+
+def grouped(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose parameters may be groups of options (dataclasses), as typer reads it: with their options in place.
+
+    >>> @grouped
+    ... def verb(work: Work, seed: int = 0) -> None: ...
+    >>> list(inspect.signature(verb).parameters)
+    ['workers', 'device', 'timeout', 'seed']
+    """
+    hints = get_type_hints(verb, include_extras=True)
+    options: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for parameter in inspect.signature(verb).parameters.values():
+        kind = hints[parameter.name]
+        if not is_dataclass(kind):
+            options.append(parameter.replace(annotation=kind))
+            continue
+        groups[parameter.name] = kind  # type: ignore[assignment] # it is a class, as annotations are
+        own = get_type_hints(kind, include_extras=True)
+        options += [
+            inspect.Parameter(f.name, parameter.kind, default=f.default, annotation=own[f.name]) for f in fields(kind)
+        ]
+
+    @functools.wraps(verb)
+    def flat(**given: Any) -> None:
+        made = {name: kind(**{f.name: given.pop(f.name) for f in fields(kind)}) for name, kind in groups.items()}
+        verb(**made, **given)
+
+    flat.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    flat.__annotations__ = {option.name: option.annotation for option in options}
+    return flat

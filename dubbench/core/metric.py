@@ -22,7 +22,7 @@ Option = str | int | float | bool
 """A choice in a recipe."""
 
 Effect = Literal["perfect", "worse", "better", "invariant", "undefined"]
-"""What a control must do to a column, held against the ground truth's own value on the same clips:
+"""The effect that a control must have on a column, compared with the ground truth's own value on the same clips:
 ``perfect`` reaches the column's best value exactly; ``worse`` and ``better`` differ with a paired 95 % interval
 apart from zero; ``invariant`` stays within `Column.tolerance` with that whole interval; ``undefined`` leaves at least
 half of the clips unscored, so that no mean is worth printing."""
@@ -249,7 +249,7 @@ class Metric(Protocol):
 
 
 class MetricBase:
-    """What most metrics leave as it is.
+    """Defaults that most metrics keep.
 
     Attributes:
         profiles: the profiles that the metric belongs to; on the class, so that it is known even where the metric

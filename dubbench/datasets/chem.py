@@ -1,7 +1,7 @@
 """Chem: sentence clips of Lip2Wav's chemistry lectures, one speaker, named ``<YouTube id>-<number>``.
 
-No public list says where the sentences begin and end: papers share their cuts as files. Who has such cuts points
-``--root`` at them; who has a table of times cuts Lip2Wav's segments with `dubbench.datasets.chem_cut`.
+No public list says where the sentences begin and end: papers share their cuts as files. For such cuts, give
+their folder as ``--root``; with a table of times, cut Lip2Wav's segments by `dubbench.datasets.chem_cut`.
 """
 
 from __future__ import annotations

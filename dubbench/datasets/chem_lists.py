@@ -55,4 +55,4 @@ Chem is cut from YouTube lectures, which dubbench does not fetch. Your steps, in
 3. Sentences: a table with the columns id (such as AGZZGR5Otxw-013), start, end (seconds in the lecture) and text. No
    public list has them; the papers' authors share theirs on request.
 4. Clips: dubbench data prepare chem, with that table.
-Who already has sentence clips puts them and transcripts.csv (id,text) into the folder, and is done."""
+With sentence clips at hand, put them and transcripts.csv (id,text) into the folder; no step is left."""

@@ -121,7 +121,7 @@ def _all_weights(name: str) -> str:
 
 
 def with_name(name: str, error: DubbenchError) -> str:
-    """Why a metric cannot be made, for who does not see its name beside."""
+    """The reason why a metric cannot be made, with the metric's name in it."""
     return str(error) if repr(name) in str(error) else f"metric {name!r}: {error}"
 
 
@@ -226,7 +226,7 @@ def metric_entries(profile: str, chosen: Sequence[str]) -> tuple[dict[str, Metri
 
 
 def _key(text: str) -> str:
-    """What a metric is called in a run: its registered name, with the options that were given."""
+    """The name of a metric in a run: the registered one, with the options that were given."""
     spec = parse_spec(text)
     if spec.label:
         raise DubbenchError(f"metric {text!r}: a metric takes no label; its columns have names already")

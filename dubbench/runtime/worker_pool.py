@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What became of a task that gave no result (one line); whether its process ``died`` of itself or was killed."""
+    """The reason why a task gave no result (one line); whether its process ``died`` of itself or was killed."""
 
     reason: str
     died: bool = field(default=False, compare=False)
@@ -42,8 +42,8 @@ def each(
     """``function`` on every task in ``workers`` processes; yields (task, result) as they finish.
 
     A task that raises, exceeds ``timeout`` seconds or takes its process down yields a `Crash`; the process is
-    replaced and the others go on. No task waits in a process for another to end, so that what became of a process
-    became of its one task; an endless iterable is fine and leaving the loop early wastes little. Leaving it by an
+    replaced and the others go on. A process holds one task at a time, so that its end concerns that task alone;
+    an endless iterable is fine and leaving the loop early wastes little. Leaving it by an
     exception (Ctrl-C too) ends the processes.
 
     Args:

@@ -15,7 +15,9 @@ from dubbench.errors import DubbenchError
 
 SystemOption = Annotated[str, typer.Option("--system", "-s", metavar="SPEC", help="The system. See: dubbench systems")]
 DatasetOption = Annotated[str | None, typer.Option(help="Data set to compare on [default: toon, a few clips of it].")]
-RootOption = Annotated[list[str] | None, typer.Option(metavar="DIR", help="Where it lies; NAME=DIR where several.")]
+RootOption = Annotated[
+    list[str] | None, typer.Option(metavar="DIR", help="Folder of the data set; NAME=DIR, repeated, for several.")
+]
 SplitOption = Annotated[str, typer.Option(help="Clips to compare on.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many of them.")]
 SettingOption = Annotated[str, typer.Option(help="1.0, as the paper's Tables 3 and 4, or 2.0.")]

@@ -66,7 +66,7 @@ class Key(_Part):
         check: the file that listeners set their volume with.
         blocks: pages, block after block.
         balance: what the design reached: name -> (least, most), test by test.
-        notes: what whoever reads the results must know.
+        notes: remarks for readers of the results.
     """
 
     format: Literal["dubbench-listening-1"] = "dubbench-listening-1"

@@ -2,7 +2,7 @@
 
 A vote is y = μ(system) + listener + listener:system + clip + clip:system + rest. For L listeners, C clips and n votes a
 system, the mean of a system has variance (σ²_l + σ²_ls) / L + (σ²_c + σ²_cs) / C + σ²_rest / n, and the difference of
-two systems 2 (σ²_ls / L + σ²_cs / C + σ²_rest / n): who is strict is strict with both.
+two systems 2 (σ²_ls / L + σ²_cs / C + σ²_rest / n): a strict listener is strict with both.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def reached(found: Level, target: float) -> float:
 
 
 def file_name(source: Source, target: float, secret: str) -> str:
-    """A name that tells nothing to whoever does not hold the secret; the same for the same content."""
+    """A name that tells nothing without the secret; the same for the same content."""
     kind = "mp4" if source.video else "flac"
     mark = digest([secret, source.system, source.clip, source.content, round(target, 3), RATE])
     return f"{mark[:16]}.{kind}"

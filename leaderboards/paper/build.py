@@ -55,12 +55,12 @@ class Slot:
 
     @cached_property
     def hidden(self) -> Mapping[tuple[str, str], str]:
-        """(metric, column) -> why the column breaks its word."""
+        """(metric, column) -> the failed validity check of the column."""
         return broken(matrix_of(self.sampler))
 
     @cached_property
     def measures(self) -> list[Measure]:
-        """Columns that keep their word."""
+        """Columns without a failed validity check."""
         return kept(self.sheet, self.hidden)
 
     def by_name(self, name: str) -> Measure | None:

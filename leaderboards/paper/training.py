@@ -16,7 +16,7 @@ trained at all (controls, and baselines without weights)."""
 WORST: tuple[Seen, ...] = ("test clip", "test speaker", "test data set", "unknown", "no", "")
 
 ONE_SPEAKER = frozenset({"chem"})
-"""Data sets of a single speaker: whoever trained on any part of one has heard the test speaker."""
+"""Data sets of a single speaker: a model trained on any part of one has heard the test speaker."""
 
 MARKS: dict[str, str] = {"test clip": "c", "test speaker": "s", "test data set": "d", "unknown": "?"}
 """Flag -> the letter behind a system's name."""

@@ -1,7 +1,7 @@
 """Faults of the published numbers: rules that read them all and name those that contradict each other.
 
 A finding is no verdict on a paper. It says that two printed numbers cannot both be used, or cannot be what they are
-called, and why; whoever cites one of them should know.
+called, and why; a reader who cites one of them should know.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ FFT = 512
 BANDS = 32
 LOW, HIGH = 100.0, 7500.0
 RANGE_DB = 50.0
-"""What lies further below the clip's level counts as silence."""
+"""Bands further below the clip's level count as silence."""
 SPEECH_DB = 25.0
 """Frames at most this far below the clip's level make the mean of a band."""
 CONTRAST_DB = 6.0
@@ -69,8 +69,8 @@ def lip_input(lips: NDArray[np.floating]) -> Floats:
     """(F, 71) what the lips do, from `dubbench.signal.landmarks.lip_features`.
 
     The two sides of the mouth are averaged (speech moves them alike, noise does not), the clip's mean is taken off
-    and everything divided by the clip's own extent of movement, so that whose mouth it is hardly shows. After that
-    how far the inner edges are apart at five places, which keeps its zero: closed lips.
+    and everything divided by the clip's own extent of movement, so that size and shape of the mouth hardly show. The
+    last five numbers are distances of the inner edges at five places; their zero stays: closed lips.
 
     Args:
         lips: (F, 144 or more) at 25 Hz; what follows the 120 numbers of the lips is not read.

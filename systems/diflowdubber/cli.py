@@ -143,7 +143,9 @@ def repack(
 @codec_app.command()
 def fit(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The codec: one .safetensors file.")],
-    dataset: DatasetOption = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Data set to fit the codec on; repeat. See: dubbench data list")
+    ] = None,
     root: RootOption = None,
     split: SplitOption = "train",
     speech: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of wav or flac; repeat.")] = None,
@@ -171,7 +173,7 @@ def codec_copy(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="WAV")],
     codec: CodecOption = "world",
 ) -> None:
-    """Encode and decode a recording: how good a dub can be at best."""
+    """Encode and decode a recording: the upper bound of a dub's quality."""
     from dubbench.signal.media import read_audio, write_wav
     from dubbench.systems.diflowdubber.codec.base import RATE
     from dubbench.systems.diflowdubber.codecs import open_codec

@@ -1,4 +1,4 @@
-"""Options that the training verbs share."""
+"""Options that the training verbs share. (Those of `dubbench.cli.options` are not for plugins: imports point down.)"""
 
 from __future__ import annotations
 

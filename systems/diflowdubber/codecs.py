@@ -49,15 +49,18 @@ def open_codec(spec: str | Path, device: str = "cpu") -> Codec:
 
 
 def check_codec(codec: Codec, spec: str, digest: str, whose: str) -> None:
-    """Hold a codec against the one that tokens were made with.
+    """Compare a codec with the one that made some tokens.
 
     Args:
         codec: as it was opened by ``spec``.
         digest: of the codec behind the tokens.
-        whose: they are, as a sentence says it before "tokens of".
+        whose: subject and verb of the error before "tokens of": "the features have".
 
     Raises:
         DubbenchError: it is another one.
     """
     if codec.digest != digest:
-        raise DubbenchError(f"{spec}: codec {codec.digest[:12]}, but {whose} tokens of {digest[:12]}")
+        raise DubbenchError(
+            f"{spec}: codec {codec.digest[:12]}, but {whose} tokens of {digest[:12]}; give the file of that codec, "
+            "or make the features and train again with this one"
+        )

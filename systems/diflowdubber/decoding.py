@@ -62,7 +62,7 @@ class Decoding:
 
     @property
     def expects(self) -> bool:
-        """Whether any stream is read by what the model believes at t = 0."""
+        """Whether any stream is read from the posteriors at t = 0."""
         return self.prosody != "sample" or self.acoustic != "sample"
 
     @property
@@ -77,7 +77,7 @@ class Decoding:
 PAPER = Decoding("sample", "likeliest", "sample", (0.5, 0.5, 0.5))
 """As the paper has it: prosody and acoustics sampled, content the likeliest."""
 STREAMS = Decoding()
-"""What did best on validation clips (docs/results-decoding.md)."""
+"""The best on validation clips (docs/results-decoding.md)."""
 NAMED = {"paper": PAPER, "streams": STREAMS}
 
 

@@ -105,7 +105,7 @@ def find_uv() -> str:
 
 
 _PIP = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
-"""Settings of pip that uv knows under other names: who has a mirror set it up for pip."""
+"""Settings of pip -> uv's names for them: mirrors are usually set up for pip alone."""
 
 
 def pip_settings() -> dict[str, str]:

@@ -95,7 +95,7 @@ class Outcome:
 
     @property
     def told(self) -> str:
-        """What became of it, one line."""
+        """The outcome in one line."""
         if not self.stopped:
             return f"checkpoint: {self.checkpoint}"
         why = "the time is over" if self.stopped == "time" else f"ended by {self.stopped}"
