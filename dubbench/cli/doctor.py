@@ -19,19 +19,20 @@ _EXTRA = re.compile(r"extra\s*==\s*[\"']([\w-]+)[\"']")
 _REMEDY = re.compile(r"pip install '[^']+'|dubbench assets fetch [^,;()]+|dubbench data download \w+")
 UNSHOWN = ("all", "dev")
 """Extras that only name others, or are for work on dubbench itself."""
-FOR_WEIGHTS = ("whisper",)
-"""Extras whose packages serve downloaded weights alone."""
+BY_CHOICE = ("whisper", "mos")
+"""Extras that serve downloaded weights, or metrics of no profile, alone."""
 
 
 def examine() -> list[Row]:
     """One row a part: ``ok``, or what is missing and the command that brings it.
 
-    What only metrics with downloaded weights need is `OPTIONAL`: the profile ``offline`` and every system do without.
+    What only metrics with downloaded weights or of no profile need is `OPTIONAL`: the profile ``offline`` and every
+    system do without.
     """
     rows: list[Row] = []
     for extra in extras():
         absent = missing(extra)
-        what = f"{OPTIONAL if extra in FOR_WEIGHTS else ''}missing: {', '.join(absent)}"
+        what = f"{OPTIONAL if extra in BY_CHOICE else ''}missing: {', '.join(absent)}"
         rows.append(
             _row(f"extra {extra}", what if absent else "", f"pip install 'dubbench[{extra}]'" if absent else "")
         )
@@ -72,7 +73,9 @@ def _metric(name: str) -> Row:
         with within(f"metric {name!r} cannot be loaded"):
             metric.load("cpu")
     except (Exception, SystemExit) as error:
-        return _row(f"metric {name}", one_line(error), _remedy(str(error), "metrics", name))
+        remedy = _remedy(str(error), "metrics", name)
+        optional = remedy in (f"pip install 'dubbench[{extra}]'" for extra in BY_CHOICE)
+        return _row(f"metric {name}", f"{OPTIONAL if optional else ''}{one_line(error)}", remedy)
     return _row(f"metric {name}")
 
 

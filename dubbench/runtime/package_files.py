@@ -23,19 +23,19 @@ def package_folder(package: str, extra: str = "metrics") -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def bundled(package: str, *parts: str) -> Path:
+def bundled(package: str, *parts: str, extra: str = "metrics") -> Path:
     """The path of a file or folder inside an installed package.
 
     Raises:
-        DubbenchError: the package is not installed, or lacks it.
+        DubbenchError: the package is not installed (``extra`` brings it), or lacks it.
     """
-    path = package_folder(package).joinpath(*parts)
+    path = package_folder(package, extra).joinpath(*parts)
     if not path.exists():
         raise DubbenchError(f"{path} is missing; install the package {package!r} again")
     return path
 
 
 @cache
-def bundled_digest(package: str, *parts: str) -> str:
+def bundled_digest(package: str, *parts: str, extra: str = "metrics") -> str:
     """sha256 (hex) of a file inside an installed package; read once a process."""
-    return file_digest(bundled(package, *parts))
+    return file_digest(bundled(package, *parts, extra=extra))

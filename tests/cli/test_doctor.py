@@ -11,7 +11,7 @@ from typer import Exit
 from dubbench.cli import doctor, show
 from dubbench.cli.doctor import examine, extras, healthy, missing
 from dubbench.cli.listing import show_system
-from dubbench.errors import DubbenchError
+from dubbench.errors import DubbenchError, require
 from dubbench.signal import voice_encoder
 
 
@@ -54,6 +54,16 @@ def test_weights_are_optional_until_one_is_strict(without: list[str], monkeypatc
     assert healthy(examine())
     without.append("jiwer")  # wer-grammar's too
     assert not healthy(examine())
+
+
+def test_a_metric_of_no_profile_is_optional(without: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "names", lambda group: ["distill-mos"] if group == "metrics" else ["delay"])
+    monkeypatch.setattr(doctor, "make_metric", lambda name: require("no_such_package", "mos", "Distill-MOS"))
+    without.append("distillmos")
+    rows = {row["part"]: row for row in examine()}
+    assert rows["extra mos"]["state"].startswith("optional: missing: distillmos")
+    assert rows["metric distill-mos"]["state"].startswith("optional: Distill-MOS needs the package 'no_such_package'")
+    assert rows["metric distill-mos"]["remedy"] == "pip install 'dubbench[mos]'"
 
 
 def test_the_exit_code_is_what_help_says(monkeypatch: pytest.MonkeyPatch) -> None:
