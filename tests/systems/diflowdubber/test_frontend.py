@@ -41,7 +41,7 @@ def test_npy_features_are_checked(tmp_path):
 
 
 def test_a_long_video_is_refused_before_it_is_decoded(monkeypatch, tmp_path):
-    monkeypatch.setattr("dubbench.signal.media.probe", lambda path: SimpleNamespace(duration=200.0, fps=25.0))
+    monkeypatch.setattr("dubbench.signal.clock.timeline", lambda path: SimpleNamespace(duration=200.0))
     with pytest.raises(DubbenchError, match=r"200\.0 s are more than the model's limit of 62\.5 s"):
         visual_features(tmp_path / "long.mp4", 62.5)
 
