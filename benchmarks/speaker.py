@@ -68,7 +68,7 @@ def main() -> None:
         torch.manual_seed(0)
         with patch.object(__import__(metric_class.__module__, fromlist=["_"]), "asset_digest", lambda _: "random"):
             metric = metric_class()
-        metric._network = network().eval().requires_grad_(False).to(options.device)  # type: ignore[attr-defined]
+        metric._model = network().eval().requires_grad_(False).to(options.device)  # type: ignore[attr-defined]
         first, further = [], []
         prompt = read_audio(videos[-1])
         for number, video in enumerate([videos[0], *videos[:-1]]):  # the first is to warm up

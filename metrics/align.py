@@ -23,8 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Quantile, Stats, Unscored
+from dubbench.core.metric import Column, Item, MetricBase, MetricInfo, Stats, Unscored
 from dubbench.metrics.parts.dtw import MAX_CELLS, too_long, warp_path
+from dubbench.metrics.parts.timing import EXPECTED, timing_column
 from dubbench.runtime.provenance import versions
 from dubbench.signal.mel import mel_bank
 from dubbench.signal.sound import Sound
@@ -130,30 +131,8 @@ def _speech(sound: Sound) -> Speech | None:
 
 
 def _column(name: str, q: float) -> Column:
-    expects: dict[str, Effect] = {
-        "ground_truth": "perfect",
-        "delay": "worse",
-        "another_clip": "worse",
-        "shuffled": "worse",
-        "silence": "undefined",
-        "noise": "undefined",
-        "gain(db=-12)": "invariant",
-        "warp(ms=100)": "worse",
-        "warp(ms=300)": "worse",
-        "noisy(snr=10)": "invariant",
-        "other_voice": "invariant",
-    }
-    return Column(
-        name=name,
-        direction="down",
-        aggregate=Quantile(value="error_ms", q=q),
-        unit="ms",
-        digits=0,
-        best=0.0,
-        tolerance=10.0,  # two frames: what the path wavers between alike sounds; a quarter of one picture
-        headline=q == 0.5,
-        expects=expects,
-    )
+    # Tolerance: two frames, for the path wavers between alike sounds; a quarter of one picture.
+    return timing_column(name, q, 10.0, {**EXPECTED, "noisy(snr=10)": "invariant"})
 
 
 class Alignment(MetricBase):

@@ -126,7 +126,6 @@ class AVSync(MetricBase):
     )
 
     def __init__(self) -> None:
-        self._network: Any = None
         self.info = MetricInfo(
             name="avsync",
             recipe="avsync/av-hubert-large",
@@ -161,19 +160,18 @@ class AVSync(MetricBase):
         require("safetensors", "metrics", "AVSync")
         from dubbench.metrics.models.avhubert import load_avhubert
 
-        self._network = load_avhubert(asset_path(WEIGHTS), device)
+        self._model = load_avhubert(asset_path(WEIGHTS), device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """``avsync``: mean cosine over frames, in [-1, 1]."""
         assert item.truth is not None
-        if self._network is None:
-            self.load("cpu")
+        self.ready()
         sounds = ((item.dub, "dub"), (item.truth, "ground truth"))
         for sound, where in sounds:
             if silent(sound.samples):
                 return Unscored(f"no sound in the {where}")
         try:
-            seen: Floats = item.picture.derive("avsync/seen", lambda: see(self._network, pictures(item.picture)))
+            seen: Floats = item.picture.derive("avsync/seen", lambda: see(self._model, pictures(item.picture)))
         except (VisualError, MediaError) as error:
             return Unscored(str(error))
         for sound, where in sounds:  # once more without what lies beyond the video
@@ -184,4 +182,4 @@ class AVSync(MetricBase):
 
     def _hear(self, seen: Floats, sound: Sound | None) -> Floats:
         assert sound is not None
-        return hear(self._network, seen, sound.at(RATE))
+        return hear(self._model, seen, sound.at(RATE))

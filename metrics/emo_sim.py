@@ -81,7 +81,6 @@ class EmoSIM(MetricBase):
     columns = _columns()
 
     def __init__(self) -> None:
-        self._network: Any = None
         self.info = MetricInfo(
             name=self.name,
             recipe=f"emo-sim/{self.model}",
@@ -110,13 +109,12 @@ class EmoSIM(MetricBase):
         require("safetensors", "metrics", "Emo-SIM")
         from dubbench.metrics.models.emotion2vec import load_emotion2vec
 
-        self._network = load_emotion2vec(asset_path(self.model), device)
+        self._model = load_emotion2vec(asset_path(self.model), device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """``emo_sim`` in [-1, 1]; ``emo_floor`` where the prompt is another utterance than the ground truth."""
         assert item.truth is not None
-        if self._network is None:
-            self.load("cpu")
+        self.ready()
         dub, truth = self._embedding(item.dub), self._embedding(item.truth)
         if isinstance(dub, str):
             return Unscored(f"{dub} in the dub")
@@ -130,7 +128,7 @@ class EmoSIM(MetricBase):
         return stats
 
     def _embedding(self, sound: Sound) -> Embedding | str:
-        return sound.derive(self.info.recipe, lambda: embed(self._network, sound.at(RATE)))
+        return sound.derive(self.info.recipe, lambda: embed(self._model, sound.at(RATE)))
 
 
 class EmoSIMPlus(EmoSIM):

@@ -28,7 +28,6 @@ from dubbench.runtime.provenance import versions
 from dubbench.weights.catalogue import asset_digest, asset_path
 
 if TYPE_CHECKING:
-    from dubbench.metrics.syncnet.network import Embedder
     from dubbench.metrics.syncnet.pipeline import FindFaces, Look
 
 RATE = 16000
@@ -98,7 +97,6 @@ class LSE(MetricBase):
             source="Chung and Zisserman, Out of time (ACCV workshops 2016); joonson/syncnet_python; Wav2Lip (2020)",
             licence="the weights: CC BY, for research (Visual Geometry Group, Oxford); the code: ours, Apache-2.0",
         )
-        self._embedder: Embedder | None = None
         self._faces: FindFaces | None = None
 
     def load(self, device: str) -> None:
@@ -107,7 +105,7 @@ class LSE(MetricBase):
             require(module, "metrics", "LSE")
         from dubbench.metrics.syncnet.network import Embedder, load_syncnet
 
-        self._embedder = Embedder(load_syncnet(asset_path(SYNCNET)), device)
+        self._model = Embedder(load_syncnet(asset_path(SYNCNET)), device)
         self._faces = self._load_faces(device)
 
     def _load_faces(self, device: str) -> FindFaces | None:
@@ -131,9 +129,7 @@ class LSE(MetricBase):
 
         if silent(item.dub.samples):
             return Unscored("no sound in the dub (SyncNet would give it a number all the same)")
-        if self._embedder is None:
-            self.load("cpu")
-        assert self._embedder is not None
+        self.ready()
         samples = item.dub.at(RATE)
         pcm = pcm16(samples)
         look: Look = item.picture.derive(self.info.recipe, lambda: self._look(item.picture.path))
@@ -147,7 +143,7 @@ class LSE(MetricBase):
             if len(under) and silent(under):  # whatever sounds before or after
                 silences += 1
                 continue
-            found = compare(lips, pcm, self._embedder)
+            found = compare(lips, pcm, self._model)
             if found is None:
                 continue
             scored += 1
@@ -180,8 +176,8 @@ class LSE(MetricBase):
     def _look(self, video: Path) -> Look:
         from dubbench.metrics.syncnet.pipeline import look
 
-        assert self._embedder is not None and self._faces is not None
-        return look(video, self._embedder, self._faces, SHORTEST)
+        assert self._faces is not None
+        return look(video, self._model, self._faces, SHORTEST)
 
 
 class LSEMediapipe(LSE):
@@ -219,5 +215,4 @@ class LSEDirect(LSE):
     def _look(self, video: Path) -> Look:
         from dubbench.metrics.syncnet.pipeline import look_direct
 
-        assert self._embedder is not None
-        return look_direct(video, self._embedder)
+        return look_direct(video, self._model)

@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubbench.core.metric import Column, Effect, Item, MetricBase, MetricInfo, Option, Quantile, Stats, Unscored
+from dubbench.core.metric import Column, Item, MetricBase, MetricInfo, Option, Stats, Unscored
 from dubbench.datasets.spoken_text import PAUSE, spoken
 from dubbench.errors import DubbenchError, require
+from dubbench.metrics.parts.timing import EXPECTED, timing_column
 from dubbench.runtime.digests import file_digest
 from dubbench.signal import forced_alignment, sphinx
 from dubbench.signal.forced_alignment import AlignmentError, Phone
@@ -89,31 +90,11 @@ def align_truth(sound: Sound, text: str) -> list[Phone]:
 
 
 def _column(name: str, q: float, listed: bool = False) -> Column:
-    expects: dict[str, Effect] = {
-        "ground_truth": "perfect",
-        "delay": "worse",
-        "another_clip": "worse",
-        "shuffled": "worse",
-        "silence": "undefined",
-        "noise": "undefined",
-        "gain(db=-12)": "invariant",
-        "warp(ms=100)": "worse",
-        "warp(ms=300)": "worse",
-        "other_voice": "invariant",
-    }
+    expects = dict(EXPECTED)
     if listed:  # two aligners never agree to the frame
         del expects["ground_truth"]
-    return Column(
-        name=name,
-        direction="down",
-        aggregate=Quantile(value="error_ms", q=q),
-        unit="ms",
-        digits=0,
-        best=None if listed else 0.0,
-        tolerance=20.0,  # two frames of the aligner, which puts a boundary one frame off in another voice
-        headline=q == 0.5,
-        expects=expects,
-    )
+    # Tolerance: two frames of the aligner, which puts a boundary one frame off in another voice.
+    return timing_column(name, q, 20.0, expects, exact=not listed)
 
 
 class PhoneBoundaries(MetricBase):

@@ -54,7 +54,6 @@ class SECSDvector(MetricBase):
     columns = speaker_columns("SECS")
 
     def __init__(self) -> None:
-        self._network: Any = None
         self.info = MetricInfo(
             name="secs-dvector",
             recipe="secs/dvector",
@@ -83,13 +82,12 @@ class SECSDvector(MetricBase):
         require("safetensors", "metrics", "SECS")
         from dubbench.metrics.models.dvector import load_dvector
 
-        self._network = load_dvector(asset_path(WEIGHTS))
+        self._model = load_dvector(asset_path(WEIGHTS))
 
     def score(self, item: Item) -> Stats | Unscored:
         """``secs``, and ``secs_gt`` where there is a ground truth: cosines in [-1, 1]."""
-        if self._network is None:
-            self.load("cpu")
+        self.ready()
         return similarities(item, "SECS", self._embedding)
 
     def _embedding(self, sound: Sound) -> Embedding | str:
-        return sound.derive("secs/dvector", lambda: embed(self._network, sound.at(RATE)))
+        return sound.derive("secs/dvector", lambda: embed(self._model, sound.at(RATE)))

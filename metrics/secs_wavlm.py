@@ -51,7 +51,6 @@ class SPKSIM(MetricBase):
     columns = speaker_columns("SPKSIM")
 
     def __init__(self) -> None:
-        self._network: Any = None
         self.info = MetricInfo(
             name="secs-wavlm",
             recipe="secs/wavlm-large-tdnn",
@@ -80,13 +79,12 @@ class SPKSIM(MetricBase):
         require("safetensors", "metrics", "SPKSIM")
         from dubbench.metrics.models.wavlm import load_speaker_encoder
 
-        self._network = load_speaker_encoder(asset_path(WEIGHTS), device)
+        self._model = load_speaker_encoder(asset_path(WEIGHTS), device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """``spksim``, and ``spksim_gt`` where there is a ground truth: cosines in [-1, 1]."""
-        if self._network is None:
-            self.load("cpu")
+        self.ready()
         return similarities(item, "SPKSIM", self._embedding)
 
     def _embedding(self, sound: Sound) -> Embedding | str:
-        return sound.derive("secs/wavlm-large-tdnn", lambda: embed(self._network, sound.at(RATE)))
+        return sound.derive("secs/wavlm-large-tdnn", lambda: embed(self._model, sound.at(RATE)))

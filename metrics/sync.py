@@ -15,7 +15,6 @@ be held against LSE-C and LSE-D.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from dubbench.core.metric import Column, Effect, Item, Mean, MetricBase, MetricInfo, Quantile, Stats, Unscored
 from dubbench.errors import require
@@ -111,7 +110,6 @@ class Sync(MetricBase):
             source="dubbench; after Chung and Zisserman, Out of time (2016)",
             licence="Apache-2.0; weights trained on GRID s1 (Cooke et al. 2006, CC BY 4.0) and toon",
         )
-        self._model: Any = None
 
     def load(self, device: str) -> None:
         """Load the expert; it runs on the CPU whatever the device."""
@@ -137,8 +135,7 @@ class Sync(MetricBase):
         heard = signals.mel(item.dub.at(signals.RATE)[:end])
         if not heard.speech:
             return Unscored("no speech in the dub")
-        if self._model is None:
-            self.load("cpu")
+        self.ready()
         found = read(curve(self._model, lips, signals.mel_input(heard.power, heard.level)))
         return {
             "confidence": found.confidence,

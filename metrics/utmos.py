@@ -57,7 +57,6 @@ class UTMOS(MetricBase):
     )
 
     def __init__(self) -> None:
-        self._model: Any = None
         self.info = MetricInfo(
             name="utmos",
             recipe="utmos/utmos22-strong",
@@ -93,7 +92,6 @@ class UTMOS(MetricBase):
             return Unscored(f"the dub ({dub.duration:.2f} s) is shorter than {SHORTEST:g} s")
         if silent(dub.samples):
             return Unscored("no sound in the dub")
-        if self._model is None:
-            self.load("cpu")
+        self.ready()
         score = opinion(self._model, dub.samples, dub.rate)
         return {"utmos": score} if np.isfinite(score) else Unscored("the network gives no finite score for this dub")

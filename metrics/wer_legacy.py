@@ -25,7 +25,7 @@ from dubbench.core.metric import Item, Mean, MetricBase, MetricInfo, Stats, Unsc
 from dubbench.errors import require
 from dubbench.metrics.parts.normalise import styledubber, styledubber_settings
 from dubbench.metrics.wer import count_errors, percent_column
-from dubbench.metrics.wer_whisper import EMPTY, RATE, Recogniser, as_settings, open_openai
+from dubbench.metrics.wer_whisper import EMPTY, RATE, as_settings, open_openai
 from dubbench.runtime.provenance import versions
 from dubbench.weights.catalogue import asset_digest
 
@@ -60,7 +60,6 @@ class LegacyWER(MetricBase):
     )
 
     def __init__(self) -> None:
-        self._recogniser: Recogniser | None = None
         self.info = MetricInfo(
             name=self.name,
             recipe=f"wer/legacy-styledubber/{self.model}",
@@ -88,17 +87,15 @@ class LegacyWER(MetricBase):
     def load(self, device: str) -> None:
         """Load the model onto ``device``."""
         require("jiwer", "metrics", "WER")
-        self._recogniser = open_openai(self.assets[0], device)
+        self._model = open_openai(self.assets[0], device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """``rate``, lacking where nothing is recognised, and ``empty``. Unscored where the text has no word."""
         script = styledubber(item.clip.text)
         if not script:
             return Unscored("the text has no word")
-        if self._recogniser is None:
-            self.load("cpu")
-        assert self._recogniser is not None
-        transcript = styledubber(self._recogniser.text(item.dub.at(RATE), OPTIONS))
+        self.ready()
+        transcript = styledubber(self._model.text(item.dub.at(RATE), OPTIONS))
         if not transcript:
             return {"empty": 1.0}
         return {"rate": swapped_rate(script, transcript), "empty": 0.0}

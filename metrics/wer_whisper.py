@@ -125,7 +125,6 @@ class WhisperWER(MetricBase):
     profiles: ClassVar[frozenset[str]] = frozenset()
     columns = COLUMNS
     options: Mapping[str, Any]
-    _recogniser: Recogniser | None = None
 
     @abstractmethod
     def open(self, device: str) -> Recogniser:
@@ -135,7 +134,7 @@ class WhisperWER(MetricBase):
         """Load the model onto ``device``."""
         require("jiwer", "metrics", "WER")
         english("")
-        self._recogniser = self.open(device)
+        self._model = self.open(device)
 
     def score(self, item: Item) -> Stats | Unscored:
         """Counts of one clip. Unscored where the text has no word."""
@@ -145,10 +144,8 @@ class WhisperWER(MetricBase):
         samples = item.dub.at(RATE)
         if len(samples) < SHORTEST or np.ptp(samples) == 0:
             return word_statistics(words, ())
-        if self._recogniser is None:
-            self.load("cpu")
-        assert self._recogniser is not None
-        return word_statistics(words, english(self._recogniser.text(samples, self.options)))
+        self.ready()
+        return word_statistics(words, english(self._model.text(samples, self.options)))
 
     def failed(self, clip: Clip) -> Stats | None:
         """All words deleted; None where the text has no word."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,9 +261,16 @@ class MetricBase:
     assets: ClassVar[tuple[str, ...]] = ()
     info: MetricInfo
     columns: tuple[Column, ...]
+    _model: Any = None
 
     def load(self, device: str) -> None:
-        """Load models onto ``device``."""
+        """Load models onto ``device``; `ready` finds them in ``_model``."""
+
+    def ready(self) -> Any:
+        """The model of `load`; loaded onto the CPU now if nobody called `load`, as outside of a run."""
+        if self._model is None:
+            self.load("cpu")
+        return self._model
 
     def failed(self, clip: Clip) -> Stats | None:
         """Statistics that a failed dub gets; None leaves it unscored (everything but WER)."""

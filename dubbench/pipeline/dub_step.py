@@ -24,10 +24,7 @@ from dubbench.pipeline.store import ClipRow, DubRow, Manifest, SystemEntry, ledg
 from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.files import Journal
 from dubbench.runtime.progress import progress
-from dubbench.runtime.worker_pool import Crash, each
-
-GIVE_UP = 3
-"""A system whose process hangs or dies on this many clips in a row is given up."""
+from dubbench.runtime.worker_pool import GIVE_UP, Crash, each
 
 
 def dub_key(system: SystemEntry, clip_digest: str, reference_digest: str, other: str, seed: int) -> str:

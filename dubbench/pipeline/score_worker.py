@@ -16,7 +16,7 @@ from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import digest
 from dubbench.runtime.files import Journal
-from dubbench.runtime.worker_pool import Crash, each
+from dubbench.runtime.worker_pool import GIVE_UP, Crash, each
 from dubbench.signal.media import RATE, read_audio, read_audio_native
 from dubbench.signal.picture import Picture
 from dubbench.signal.sound import Sound
@@ -65,10 +65,6 @@ DUBS = 8
 
 CUT = "scored_s"
 """Statistic that every metric of a dub has of which only so many seconds were scored (`heard_seconds`)."""
-
-GIVE_UP = 3
-"""After this many clips in a row whose process hangs or dies, clips are scored a metric at a time; a metric whose
-process hangs or dies on as many in a row is given up."""
 
 
 def passes(

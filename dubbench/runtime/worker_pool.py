@@ -22,6 +22,10 @@ from dubbench.errors import one_line
 T = TypeVar("T")
 R = TypeVar("R")
 
+GIVE_UP = 3
+"""Tasks in a row on which a process hangs or dies, after which a caller gives up their common part: a system, a metric,
+or all metrics of a clip in one process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crash:

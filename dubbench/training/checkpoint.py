@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from dubbench.errors import DubbenchError
 from dubbench.runtime.files import atomic
+from dubbench.weights.exact import load_exactly
 
 FORMAT = 1
 META = "meta.json"
@@ -141,22 +142,12 @@ def weights_digest(folder: Path) -> str:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Load every tensor, strictly.
+    """Load the tensors of a checkpoint at ``where``.
 
     Raises:
         DubbenchError: names or shapes of another configuration.
     """
-    own = model.state_dict()
-    wrong = [f"{name} is missing" for name in own if name not in state]
-    wrong += [f"{name} is unknown" for name in state if name not in own]
-    wrong += [
-        f"{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    if wrong:
-        raise DubbenchError(f"{where}: weights of another configuration: {wrong[0]} ({len(wrong)} differences)")
-    model.load_state_dict(state)
+    load_exactly(model, state, f"{where}: weights of another configuration")
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

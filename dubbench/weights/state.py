@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from dubbench.errors import DubbenchError
 from dubbench.weights.convert import read_state as read_state
+from dubbench.weights.exact import load_exactly
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -21,22 +21,11 @@ def with_state(network: Module, state: dict[str, Tensor], where: str, training_o
     Raises:
         DubbenchError: they do not; with the first names.
     """
-    own = network.state_dict()
-    parts = {name.partition(".")[0] for name in own}
+    parts = {name.partition(".")[0] for name in network.state_dict()}
     kept = {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in state.items()
         if name.partition(".")[0] in parts and not name.startswith(training_only or ("\0",))
     }
-    problems = [f"{name} is missing" for name in own if name not in kept]
-    problems += [f"{name} has no place" for name in kept if name not in own]
-    problems += [
-        f"{name} has shape {tuple(kept[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own
-        if name in kept and kept[name].shape != own[name].shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise DubbenchError(f"{where}: not weights of {type(network).__name__}: {'; '.join(problems[:3])}{more}")
-    network.load_state_dict(kept, assign=True)
+    load_exactly(network, kept, f"{where}: not weights of {type(network).__name__}", assign=True)
     return network.eval().requires_grad_(False)

@@ -18,6 +18,7 @@ from torch import Tensor
 from dubbench.errors import DubbenchError, require
 from dubbench.metrics.models.running import exact
 from dubbench.metrics.parts.filterbank import pcm16
+from dubbench.weights.exact import load_exactly
 from dubbench.weights.state import read_state
 
 RATE = 16000
@@ -87,10 +88,7 @@ class OpenAIWhisper:
     def __init__(self, state: Mapping[str, Tensor], device: str = "cpu") -> None:
         package = require("whisper", "whisper", "WER")
         self._model = package.model.Whisper(package.model.ModelDimensions(**dimensions(state)))
-        try:
-            self._model.load_state_dict(state)
-        except RuntimeError as error:
-            raise DubbenchError(f"not the weights of a Whisper model ({' '.join(str(error).split())[:300]})") from error
+        load_exactly(self._model, state, "not the weights of a Whisper model")
         self._model.to(device).eval().requires_grad_(False)
         self._model.encoder = Remembering(self._model.encoder)
 

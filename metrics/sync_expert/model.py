@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from dubbench.errors import DubbenchError, require
 from dubbench.runtime.files import atomic
+from dubbench.weights.exact import load_exactly
 
 from .signals import BANDS, LIP_WIDTH
 
@@ -97,8 +98,5 @@ def load_expert(path: Path) -> tuple[Expert, dict[str, Any]]:
     if meta.get("version") != VERSION:
         raise DubbenchError(f"{path}: not weights of version {VERSION} of the sync expert")
     model = Expert(meta["settings"]["width"])
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise DubbenchError(f"{path}: its weights do not fit ({str(error).splitlines()[-1].strip()})") from error
+    load_exactly(model, state, f"{path}: its weights do not fit")
     return model.eval(), meta

@@ -338,9 +338,9 @@ def test_default_root_follows_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_more_sentences_to_train_on(tmp_path: Path) -> None:
-    corpus, lines = script(), more(30)
+    known, lines = script(), more(30)
     assert len(lines) == 30 * len(SPEAKERS) == len({line.text for line in lines})
-    assert not {line.text for line in corpus} & {line.text for line in lines}
+    assert not {line.text for line in known} & {line.text for line in lines}
     assert {line.split for line in lines} == {"train"}
     assert more(30) == lines
     looks = {speaker.look: speaker.id for speaker in SPEAKERS}

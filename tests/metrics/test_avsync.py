@@ -123,7 +123,7 @@ def metric(network: avhubert.AVHuBERT, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(landmarks, "find_landmarks", lambda *_: None)
     monkeypatch.setattr(avsync, "lip_crops", lambda frames, track: np.stack(list(frames)))
     made = AVSync()
-    made._network = network
+    made._model = network
     return made
 
 
@@ -195,7 +195,7 @@ def test_a_real_clip(shared_data: Path, network: avhubert.AVHuBERT, monkeypatch:
     pytest.importorskip("mediapipe")
     monkeypatch.setattr(avsync, "asset_digest", lambda name: "0" * 64)
     metric = AVSync()
-    metric._network = network
+    metric._model = network
     video = next(iter(sorted((shared_data / "grid" / "s1").glob("*.mpg"))))
     truth = Sound(read_audio(video), 16000)
     shows(monkeypatch, read_frames(video)[:15])

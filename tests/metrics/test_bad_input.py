@@ -44,11 +44,11 @@ def loaded() -> Iterator[None]:
         for part in (avsync, lse, utmos, wer_whisper):
             patch.setattr(part, "asset_digest", lambda name: "0" * 64)
         made = lse.LSEMediapipe(), avsync.AVSync(), sync.Sync(), utmos.UTMOS(), wer_whisper.WERFaster()
-        made[0]._embedder, made[0]._faces = Embedder(syncnet()), mediapipe_faces
+        made[0]._model, made[0]._faces = Embedder(syncnet()), mediapipe_faces
         small, rater = avhubert.AVHuBERT(64, 4, 3), utmos22.empty()
-        made[1]._network = with_state(small, random_state(small), "random")
+        made[1]._model = with_state(small, random_state(small), "random")
         made[3]._model = with_state(rater, random_state(rater), "random")
-        made[4]._recogniser = whisper.FasterWhisper(tiny_whisper.folder())
+        made[4]._model = whisper.FasterWhisper(tiny_whisper.folder())
         patch.setattr(score_worker, "_metrics", dict(zip((*EYES, *EARS), made, strict=True)))
         yield
 

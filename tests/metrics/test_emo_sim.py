@@ -188,6 +188,6 @@ def test_real_weights_have_the_published_range(shared_data: Path) -> None:
     metric = EmoSIM()
     clips = [read_audio(file) for file in sorted((shared_data / "grid" / "s1").glob("*.mpg"))[:4]]
     metric.load("cpu")
-    assert np.shape(embed(metric._network, clips[0])) == (768,)
+    assert np.shape(embed(metric._model, clips[0])) == (768,)
     stats = [metric.score(item(x, clips[0], x)) for x in clips[1:]]
     assert all(0.8 < s["emo_sim"] < 1 for s in stats)  # type: ignore[index]

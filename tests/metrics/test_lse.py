@@ -221,7 +221,7 @@ def test_silence_is_of_what_is_compared(made, cropped: Path) -> None:  # type: i
         click = quiet.copy()
         click[at] = 1.0
         assert isinstance(metric.score(item(cropped, click)), Unscored) is not counts
-        other = metric._embedder.sound(mfcc(pcm16(click)), 11) != metric._embedder.sound(mfcc(pcm16(quiet)), 11)
+        other = metric._model.sound(mfcc(pcm16(click)), 11) != metric._model.sound(mfcc(pcm16(quiet)), 11)
         assert other.any() == counts
 
 

@@ -91,7 +91,7 @@ def test_strange_weights_are_refused(tmp_path: Path) -> None:
 def metric(network: wavlm.SpeakerEncoder, monkeypatch: pytest.MonkeyPatch) -> SPKSIM:
     monkeypatch.setattr(secs_wavlm, "asset_digest", lambda name: "0" * 64)
     made = SPKSIM()
-    made._network = network
+    made._model = network
     return made
 
 

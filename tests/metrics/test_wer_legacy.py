@@ -37,7 +37,7 @@ def metric(monkeypatch: pytest.MonkeyPatch) -> wer_legacy.LegacyWER:
 
 
 def told(metric: wer_legacy.LegacyWER, transcript: str, script: str) -> Any:
-    metric._recogniser = Deaf(transcript)
+    metric._model = Deaf(transcript)
     return metric.score(item(voice(), script))
 
 

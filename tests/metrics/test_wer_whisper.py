@@ -58,7 +58,7 @@ def metrics(
 ) -> tuple[wer_whisper.WhisperWER, ...]:
     monkeypatch.setattr(wer_whisper, "asset_digest", lambda name: "0" * 64)
     made = wer_whisper.WER(), wer_whisper.WERFaster()
-    made[0]._recogniser, made[1]._recogniser = openai, faster
+    made[0]._model, made[1]._model = openai, faster
     return made
 
 
@@ -75,7 +75,7 @@ class Deaf:
 def told(transcript: str, script: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(wer_whisper, "asset_digest", lambda name: "0" * 64)
     metric = wer_whisper.WER()
-    metric._recogniser = Deaf(transcript)
+    metric._model = Deaf(transcript)
     return metric.score(item(voice(), script))
 
 
@@ -245,7 +245,7 @@ def test_real_clips(metrics: tuple[wer_whisper.WhisperWER, ...], shared_data: Pa
         text = sentence(file.stem)
         assert text
         sound = read_audio(file)
-        heard = [metric._recogniser.text(sound, metric.options) for metric in metrics]  # type: ignore[union-attr]
+        heard = [metric._model.text(sound, metric.options) for metric in metrics]  # type: ignore[union-attr]
         assert english(heard[0]) == english(heard[1])
         stats = wer_whisper.word_statistics(english(text), english(heard[0]))
         errors += stats["errors"]

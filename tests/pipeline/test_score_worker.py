@@ -10,10 +10,10 @@ import pytest
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo
 from dubbench.pipeline import score_worker
-from dubbench.pipeline.score_worker import CUT, DUBS, GIVE_UP, ClipTask, DubToScore, passes, score, score_key
+from dubbench.pipeline.score_worker import CUT, DUBS, ClipTask, DubToScore, passes, score, score_key
 from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
 from dubbench.runtime.files import Journal
-from dubbench.runtime.worker_pool import Crash
+from dubbench.runtime.worker_pool import GIVE_UP, Crash
 from dubbench.signal.media import write_wav
 
 CLIPS = [f"c{i}" for i in range(8)]

@@ -31,6 +31,7 @@ from dubbench.systems.diflowdubber.codec.facodec_layers import (
 from dubbench.systems.diflowdubber.codec.settle import Beliefs, requantise
 from dubbench.systems.diflowdubber.geometry import Books
 from dubbench.weights import convert
+from dubbench.weights.exact import load_exactly
 
 WIDTH = 256
 ENCODER_FILE, DECODER_FILE = "ns3_facodec_encoder.bin", "ns3_facodec_decoder.bin"
@@ -174,10 +175,7 @@ class FACodec:
         with torch.device("meta"):
             self.encoder, self.decoder = FACodecEncoder(), FACodecDecoder()
         for what, module, state in (("encoder", self.encoder, encoder), ("decoder", self.decoder, decoder)):
-            try:
-                module.load_state_dict(state, strict=True, assign=True)
-            except RuntimeError as error:
-                raise DubbenchError(f"not a checkpoint of FACodec's {what}: {_shorten(str(error))}") from error
+            load_exactly(module, state, f"not a checkpoint of FACodec's {what}", assign=True)
         if not heads:
             for head in _HEADS:
                 delattr(self.decoder, head)
@@ -257,8 +255,3 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def _arrays(part: str, state: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
     """What the sound depends on, for the digest: no training heads."""
     return {f"{part}.{k}": v.cpu().numpy() for k, v in state.items() if k.split(".")[0] not in _HEADS}
-
-
-def _shorten(message: str) -> str:
-    text = " ".join(message.split())
-    return text if len(text) <= 300 else text[:300] + " …"
