@@ -9,6 +9,7 @@ from dubbench.systems.diflowdubber.config import Config
 from dubbench.systems.diflowdubber.presets import configuration
 from dubbench.systems.diflowdubber.stage1 import Stage1
 from dubbench.systems.diflowdubber.stage2 import Stage2
+from dubbench.systems.diflowdubber.training.load import load_model, release
 from dubbench.training import checkpoint
 
 
@@ -23,8 +24,8 @@ def saved(tiny: Config, tmp_path: Path) -> Path:
 
 
 def test_a_model_comes_back_with_its_average(saved, tiny):
-    model, meta = checkpoint.load_model(saved, "dub")
-    own, _ = checkpoint.load_model(saved, "dub", average=False)
+    model, meta = load_model(saved, "dub")
+    own, _ = load_model(saved, "dub", average=False)
     assert model.config == tiny and meta["step"] == 3 and not model.training
     assert all(torch.equal(a, b + 1) for a, b in zip(model.parameters(), own.parameters(), strict=True))
 
@@ -44,9 +45,9 @@ def test_parts_hold_the_same_and_are_small(saved, tmp_path):
 
 
 def test_a_release_is_the_average_in_half_precision(saved, tmp_path):
-    checkpoint.release(saved, tmp_path / "release")
-    model, _ = checkpoint.load_model(tmp_path / "release", "dub")
-    full, _ = checkpoint.load_model(saved, "dub")
+    release(saved, tmp_path / "release")
+    model, _ = load_model(tmp_path / "release", "dub")
+    full, _ = load_model(saved, "dub")
     own, wanted = dict(model.named_parameters()), dict(full.named_parameters())
     assert model.ctc is None and set(wanted) - set(own) == {"ctc.weight", "ctc.bias"}
     assert all(torch.equal(x, wanted[name].half().float()) for name, x in own.items())
@@ -104,12 +105,12 @@ def test_names_cannot_lead_out_of_the_folder(saved, tmp_path):
 
 def test_another_configuration_or_stage_is_refused(saved, tmp_path, tiny):
     with pytest.raises(DubbenchError, match="a checkpoint of stage 'dub'; 'tts' is wanted"):
-        checkpoint.load_model(saved, "tts")
+        load_model(saved, "tts")
     wide = configuration("tiny", lip_dim=7, face_dim=5)
     meta = {"stage": "dub", "config": wide.to_dict()}
     checkpoint.write(tmp_path / "wide", {"model": checkpoint.read(saved, "model")}, meta)
     with pytest.raises(DubbenchError, match=r"weights of another configuration: .* has shape \(6,\), not \(7,\)"):
-        checkpoint.load_model(tmp_path / "wide", "dub")
+        load_model(tmp_path / "wide", "dub")
     with pytest.raises(DubbenchError, match=r"another configuration: .* is missing; .* and \d+ more"):
         checkpoint.load_state(Stage1(tiny), {}, "here")
 
