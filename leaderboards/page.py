@@ -130,12 +130,10 @@ def _distinct(items: Iterator[Mapping[str, str]]) -> list[Mapping[str, str]]:
 
 def _column(m: Measure, floor: str) -> View:
     c, info = m.column, m.info
-    settings = [f"{k} = {v}" for k, v in info.settings.items()]
-    weights = [f"weights {k} {v[:12]}" for k, v in info.weights.items()]
     way = {"up": "higher is better", "down": "lower is better", "none": "reported, not ranked"}[c.direction]
-    tip = [m.signature, info.summary, f"{way}; needs {', '.join(sorted(info.needs)) or 'nothing else'}"]
+    tip = f"{info.summary.rstrip('.') or c.name}; {way} ({m.signature})"
     if floor:
-        tip.append(f"floor {floor}: {FLOOR}, another sentence in the same voice")
+        tip += f"; floor {floor}: {FLOOR}, another sentence in the same voice"
     return {
         "name": c.name,
         "unit": c.unit,
@@ -143,7 +141,7 @@ def _column(m: Measure, floor: str) -> View:
         "arrow": ARROW[c.direction],
         "direction": c.direction,
         "extra": not c.headline,
-        "tip": "\n".join([line for line in tip if line] + settings + weights),
+        "tip": f"{tip}.",
     }
 
 
@@ -183,6 +181,8 @@ def _cell(
     tip = [f"{label} · {m.column.name}: {e.value:.{digits}f} {m.column.unit}".rstrip()]
     if e.low is not None and e.high is not None:
         tip.append(f"95 % interval {e.low:.{digits}f} to {e.high:.{digits}f} ({e.method}, {e.units} units)")
+    else:
+        tip.append("no interval: too few clips or speakers")
     tip.append(f"{e.n} of {whole} clips scored")
     if entry.rank is not None:
         tip.append(

@@ -28,10 +28,24 @@ function choice(label, options, onchange, selected) {
 function openTab(ident) {
   if (!document.getElementById(ident)) return;
   for (const sheet of document.querySelectorAll(".sheet")) sheet.hidden = sheet.id !== ident;
-  for (const tab of document.querySelectorAll("[data-tab]")) tab.setAttribute("aria-selected", tab.dataset.tab === ident);
+  for (const tab of document.querySelectorAll("[data-tab]")) {
+    tab.setAttribute("aria-selected", tab.dataset.tab === ident);
+    tab.tabIndex = tab.dataset.tab === ident ? 0 : -1;
+  }
   document.dispatchEvent(new CustomEvent("tab", { detail: ident }));
 }
-for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => openTab(tab.dataset.tab));
+for (const tab of document.querySelectorAll("[data-tab]")) {
+  tab.addEventListener("click", () => openTab(tab.dataset.tab));
+  tab.addEventListener("keydown", (event) => {
+    const all = [...tab.parentNode.children];
+    const to = { ArrowRight: all.indexOf(tab) + 1, ArrowLeft: all.indexOf(tab) - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to === undefined) return;
+    const next = all[(to + all.length) % all.length];
+    openTab(next.dataset.tab);
+    next.focus();
+    event.preventDefault();
+  });
+}
 if (/^#t\d+/.test(location.hash)) openTab(location.hash.slice(1).split("-")[0]);
 
 /* Sorting: values best first, then reversed; rows without a value stay behind. */
@@ -59,9 +73,41 @@ for (const box of document.querySelectorAll("[data-extra]")) {
   });
 }
 
+/** One stop for the tab key in a table; arrow keys go on from there to every cell that has more to say. */
+function walkable(table) {
+  const cells = () => [...table.querySelectorAll("td[data-tip]")].filter((cell) => cell.offsetParent);
+  const first = table.querySelector("td[data-tip]");
+  if (first) first.tabIndex = 0;
+  table.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("td[data-tip]");
+    const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] || [0, 0];
+    if (!cell || (!down && !right)) return;
+    event.preventDefault();
+    const sign = down + right;
+    const ahead = cells().filter((other) => (right ? other.parentNode === cell.parentNode && sign * (other.cellIndex - cell.cellIndex) > 0
+      : other.cellIndex === cell.cellIndex && sign * (other.parentNode.rowIndex - cell.parentNode.rowIndex) > 0));
+    const next = sign > 0 ? ahead[0] : ahead[ahead.length - 1];
+    if (!next) return;
+    cell.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+  return table;
+}
+for (const table of document.querySelectorAll("[data-grid]")) walkable(table);
+
 /* One tooltip for all; it follows hover and keyboard focus. */
 const tip = document.getElementById("tip");
+let told = null;
+function hideTip() {
+  tip.hidden = true;
+  if (told) told.removeAttribute("aria-describedby");
+  told = null;
+}
 function showTip(target) {
+  hideTip();
+  told = target;
+  target.setAttribute("aria-describedby", "tip");
   tip.textContent = target.dataset.tip;
   tip.hidden = false;
   const box = target.getBoundingClientRect();
@@ -75,16 +121,17 @@ for (const [enter, leave] of [["mouseover", "mouseout"], ["focusin", "focusout"]
     const target = event.target.closest("[data-tip]");
     if (target && target.dataset.tip) showTip(target);
   });
-  document.addEventListener(leave, () => { tip.hidden = true; });
+  document.addEventListener(leave, hideTip);
 }
-addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
-addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+addEventListener("scroll", hideTip, { passive: true, capture: true });
+addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 
 /** Build a part of a sheet when it first comes near the window. */
 function lazily(node, build) {
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
+    if (node.dataset.made) return;
     node.replaceChildren();
     build(node);
   }, { rootMargin: "600px" });
@@ -97,7 +144,7 @@ for (const node of document.querySelectorAll("[data-pairs]")) {
     const sheet = DATA[root.dataset.pairs];
     if (!sheet.columns.length || !sheet.systems.length) return root.append(el("p", { class: "quiet" }, "Nothing to compare."));
     const place = el("div", { class: "scroll" });
-    const draw = (at) => place.replaceChildren(pairGrid(sheet, at));
+    const draw = (at) => place.replaceChildren(walkable(pairGrid(sheet, at)));
     const options = sheet.columns.map((column, i) => [i, column.name]);
     const legend = "Green: the row is better, red: worse, both after Holm's correction over the pairs of this column.";
     root.append(el("div", { class: "tools" }, choice("Column", options, draw, sheet.first), el("span", {}, legend)), place);
@@ -117,7 +164,7 @@ function pairGrid(sheet, at) {
       effect: minus(effect), wins: wins === null ? null : 1 - wins,
     });
   }
-  const head = el("tr", {}, el("th", { class: "name" }));
+  const head = el("tr", {}, el("td", { class: "name" }));
   for (const label of sheet.systems) head.append(el("th", { scope: "col", class: "num" }, label));
   const body = el("tbody");
   for (let a = 0; a < sheet.systems.length; a++) {

@@ -10,6 +10,7 @@ function openPlayer(root) {
   const ident = root.dataset.player;
   if (!players.has(ident)) {
     root.replaceChildren();
+    root.dataset.made = "yes";
     players.set(ident, new Player(root, DATA[ident]));
   }
   return players.get(ident);
@@ -21,6 +22,25 @@ function showExample(ident, index) {
   openPlayer(root).open(index);
   root.closest(".card").scrollIntoView();
 }
+
+/** What follows the page's name in a link to one clip and system. */
+function address(ident, clip, system) { return `#${ident}-listen?${new URLSearchParams({ clip, system })}`; }
+
+/** Open the clip and system that the address names, if it names any that can be played. */
+function followAddress() {
+  const [, ident, query] = /^#(t\d+)-listen\?(.*)$/.exec(location.hash) || [];
+  if (!ident || !DATA[ident]) return;
+  const wanted = new URLSearchParams(query);
+  const { ids, examples } = DATA[ident];
+  const index = examples.findIndex((example) => ids[example.clip] === wanted.get("clip"));
+  if (index < 0) return;
+  openTab(ident);
+  showExample(ident, index);
+  const player = players.get(ident);
+  const at = player.example.tracks.findIndex((track) => track.name === wanted.get("system"));
+  if (at >= 0) player.pick(at);
+}
+addEventListener("hashchange", followAddress);
 
 function svg(tag, attributes) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -93,8 +113,9 @@ class Player {
     const speeds = choice("", [[1, "1×"], [0.5, "0.5×"]], (value) => { this.rate = value; this.apply(); }, this.rate);
     speeds.firstChild.remove();
     speeds.firstChild?.setAttribute("aria-label", "Speed");
+    this.link = el("a", { href: "#" }, "link to this");
     const left = el("div", { class: "screen" }, screen,
-      el("div", { class: "transport" }, this.button, this.clock, box("loop", "loop"), box("f0", "F0"), speeds),
+      el("div", { class: "transport" }, this.button, this.clock, box("loop", "loop"), box("f0", "F0"), speeds, this.link),
       el("p", { class: "quote" }, sheet.texts[example.clip]),
       el("p", { class: "quiet" }, [sheet.ids[example.clip], sheet.speakers[example.clip], sheet.references[example.clip] && `reference ${sheet.references[example.clip]}`].filter(Boolean).join(" · ")),
       example.problems.length ? el("div", { class: "problems" }, ...example.problems.map((line) => el("div", {}, line))) : null);
@@ -138,6 +159,7 @@ class Player {
     const before = this.voice;
     this.at = index;
     this.name = this.example.tracks[index].name;
+    this.link.href = address(this.root.dataset.player, this.sheet.ids[this.example.clip], this.name);
     this.lines.forEach((line, i) => { line.classList.toggle("on", i === index); line.querySelector(".pick").setAttribute("aria-pressed", i === index); });
     if (this.playing && before !== this.voice) {
       this.voice.playbackRate = this.rate;
@@ -212,3 +234,5 @@ class Player {
     event.preventDefault();
   }
 }
+
+followAddress();
