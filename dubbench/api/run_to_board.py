@@ -11,9 +11,11 @@ from dubbench.core.spec import Spec, parse_spec
 from dubbench.errors import DubbenchError
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.dub_step import dub_run, dubs_of
+from dubbench.pipeline.merge import merged
 from dubbench.pipeline.plan import labels_of, planned
 from dubbench.pipeline.rescore import metrics_today
 from dubbench.pipeline.score_step import score_run
+from dubbench.pipeline.shards import found
 from dubbench.pipeline.store import (
     DubRow,
     Manifest,
@@ -58,7 +60,23 @@ def run_cell(cell: Cell, roots: dict[str, Path], specs: Sequence[Spec], out: Pat
     """Plan, dub, score, board."""
     out = out.absolute()  # a system or metric may change the working folder
     with planned(cell, roots, specs, out, resources) as manifest:
-        return _finish([out], out / "board", [_dub_and_score(out, manifest, resources, labels_of(specs))])
+        result = _dub_and_score(out, manifest, resources, labels_of(specs))
+        if resources.shard is None:
+            return _finish([out], out / "board", [result])
+        failed, reasons = _failures([result])
+        return Outcome(None, failed, reasons)
+
+
+def merge(out: Path) -> Outcome:
+    """One run of its shards, with its board.
+
+    Raises:
+        DubbenchError: no shards there, one is at work or unfinished, or they are of different plans or versions.
+    """
+    out = out.absolute()
+    read_manifest(out)  # a folder that is no run is not locked
+    with held(out):
+        return _finish([out], out / "board", [merged(out)])
 
 
 def run_suite(
@@ -135,6 +153,8 @@ def rescore(
         for path in runs:
             read_manifest(path)  # a folder that is no run is not locked
             stack.enter_context(held(path))
+            if found(path):
+                raise DubbenchError(f"{path} holds shards that are not one run yet; give: dubbench merge {path}")
             manifest = read_manifest(path)
             update, frozen = metrics_today(manifest, profile, metrics)
             manifest = manifest.model_copy(update=update)
@@ -173,6 +193,12 @@ def _finish(folders: Sequence[Path], board: Path, results: Iterable[Result], mis
     runs = [read_run(folder) for folder in folders]
     page = write_board(runs, board, missing=missing)
     notes = tuple(dict.fromkeys(note for run in runs for note in run.manifest.notes))
+    failed, reasons = _failures(results)
+    return Outcome(page, failed, reasons, notes=notes)
+
+
+def _failures(results: Iterable[Result]) -> tuple[int, tuple[tuple[str, int], ...]]:
+    """`Outcome.failed` and `Outcome.reasons`."""
     counts: dict[str, int] = {}
     broken: set[tuple[int, str, str]] = set()
     rejected: set[tuple[str, str, str]] = set()
@@ -189,7 +215,7 @@ def _finish(folders: Sequence[Path], board: Path, results: Iterable[Result], mis
     for dataset, clip, what in rejected:
         counts[f"no clip of {dataset}: {clip}: {what}"] = 1
     reasons = tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-    return Outcome(page, len(broken) + len(rejected), reasons, notes=notes)
+    return len(broken) + len(rejected), reasons
 
 
 def show(outcome: Outcome) -> None:

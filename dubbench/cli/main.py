@@ -7,6 +7,7 @@ import io
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -95,6 +96,9 @@ def run(
     seed: SeedOption = 0,
     work: Work,
     voices: Voices,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts of the clips; then: dubbench merge RUN.")
+    ] = None,
 ) -> None:
     """Dub, score and make a board. Given again after an interruption, it goes on where it was.
 
@@ -102,18 +106,25 @@ def run(
     clips failed, or cells of a suite are missing, and the board was written.
     """
     from dubbench.api.run_to_board import default_folder, run_cell, run_suite, show, suite_cells, with_truth
+    from dubbench.pipeline.cell import parse_shard
 
+    if suite and shard:
+        raise DubbenchError("--shard belongs to one data set under one setting; leave --suite out")
     if suite and (voices.pairing or voices.voices):
         raise DubbenchError("--pairing and --voices belong to one data set under one setting; leave --suite out")
     specs = with_truth([parse_spec(text) for text in system or DEFAULT_SYSTEMS])
     cell = _cell(clips, voices, limit, profile, seed, metric)
+    resources = replace(work.resources, shard=parse_shard(shard) if shard else None)
     if suite:
         roots = roots_of(clips.root, *dict.fromkeys(name for name, _ in suite_cells(suite)))
-        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, work.resources)
+        outcome = run_suite(suite, cell, roots, specs, out or Path("runs") / suite, resources)
     else:
         roots = roots_of(clips.root, clips.dataset)
-        outcome = run_cell(cell, roots, specs, out or default_folder(cell, roots), work.resources)
+        out = out or default_folder(cell, roots)
+        outcome = run_cell(cell, roots, specs, out, resources)
     show(outcome)
+    if shard:
+        typer.echo(f"shard {shard} is done; after the last one: dubbench merge {out}")
     raise typer.Exit(3 if outcome.failed or outcome.missing else 0)
 
 

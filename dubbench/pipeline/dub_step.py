@@ -32,6 +32,12 @@ def dub_key(system: SystemEntry, clip_digest: str, reference_digest: str, other:
     return digest([system.digest, clip_digest, reference_digest, other, seed])[:32]
 
 
+def key_of(system: SystemEntry, clip: ClipRow, seed: int) -> str:
+    """`dub_key` of a clip of a run."""
+    other = clip.other_digest if system.info.privileged else ""
+    return dub_key(system, clip.digest, clip.reference_digest, other, seed)
+
+
 def synthesise(
     run: Path,
     label: str,
@@ -127,10 +133,11 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collecti
     ``asked`` names the systems that may be made: a folder may come from a stranger, and then its manifest is no reason
     to run what it names. Of the others the ledger's rows stay. None for all.
     """
-    book = ledger(out)
+    shard = resources.shard.name if resources.shard else ""
+    book = ledger(out, shard)
     rows = {(r.system, r.clip): r for r in book.read()}
     others = asked is not None and set(manifest.systems) - set(asked)
-    kept = {(row.system, row.clip): row for row in dubs_of(out, manifest)} if others else {}
+    kept = {(row.system, row.clip): row for row in dubs_of(out, manifest, shard)} if others else {}
     for label, entry in manifest.systems.items():
         if asked is not None and label not in asked:
             rows.update({key: row for key, row in kept.items() if key[0] == label})
@@ -138,19 +145,19 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collecti
         wanted: list[KeyedRequest] = []
         problems: list[DubRow] = []
         for clip in manifest.clips:
-            other = clip.other_digest if entry.info.privileged else ""
-            key = dub_key(entry, clip.digest, clip.reference_digest, other, manifest.seed)
+            key = key_of(entry, clip, manifest.seed)
             old = rows.get((label, clip.id))
             problem = clip.problem or (clip.reference_problem if entry.info.hears else "")
             if problem:
                 problems.append(DubRow(system=label, clip=clip.id, key=key, reason=problem))
-            elif old is None or old.key != key or old.reason or not _intact(out, old):
+            elif old is None or old.key != key or old.reason or not intact(out, old):
                 wanted.append(KeyedRequest(_request(clip, entry, manifest, out / "work"), key))
         new = [p for p in problems if rows.get((label, p.clip)) != p]
         book.append(new)
         rows.update({(r.system, r.clip): r for r in new})
         if not wanted:
             continue
+        book.begin()
         with progress(f"dubbing with {label}", len(wanted)) as advance:
 
             def done(row: DubRow, advance: object = advance) -> None:
@@ -170,7 +177,8 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collecti
                 done=done,
             )
     dubs = [rows[label, clip.id] for label in manifest.systems for clip in manifest.clips]
-    note_nearest(out, manifest, dubs)
+    if not shard:  # it needs the dubs of all shards
+        note_nearest(out, manifest, dubs)
     return dubs
 
 
@@ -196,16 +204,16 @@ def _request(clip: ClipRow, entry: SystemEntry, manifest: Manifest, work: Path) 
     )
 
 
-def _intact(out: Path, row: DubRow) -> bool:
+def intact(out: Path, row: DubRow) -> bool:
     """Whether the wav of a dub is there, as it was made."""
     path = out / row.path
     return path.is_file() and file_digest(path) == row.digest
 
 
-def dubs_of(out: Path, manifest: Manifest) -> list[DubRow]:
+def dubs_of(out: Path, manifest: Manifest, shard: str = "") -> list[DubRow]:
     """A row for every (system, clip): the ledger's, or a failure where an interrupted synthesis left none, or where
     the wav is no longer the one that was made."""
-    rows = {(r.system, r.clip): r for r in ledger(out).read()}
+    rows = {(r.system, r.clip): r for r in ledger(out, shard).read()}
     absent = "not dubbed: the synthesis was interrupted; give its command again"
     changed = "its wav was changed or removed after it was made; give the command that dubbed it again"
     found = []
@@ -214,7 +222,7 @@ def dubs_of(out: Path, manifest: Manifest) -> list[DubRow]:
             row = rows.get((label, clip.id))
             if row is None:
                 row = DubRow(system=label, clip=clip.id, key="", reason=absent)
-            elif row.path and not _intact(out, row):
+            elif row.path and not intact(out, row):
                 row = DubRow(system=label, clip=clip.id, key=row.key, reason=changed)
             found.append(row)
     return found

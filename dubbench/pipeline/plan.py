@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from dubbench.datasets.base import Dataset, Vetted
 from dubbench.datasets.roots import open_dataset
 from dubbench.datasets.selection import select
 from dubbench.errors import DubbenchError, one_line
+from dubbench.pipeline import shards
 from dubbench.pipeline.cell import Cell, Resources
 from dubbench.pipeline.components import make_system, metric_entries
 from dubbench.pipeline.pairing import Pairing, Reference, another_clip, load_table, pair
@@ -23,7 +25,7 @@ from dubbench.pipeline.prepare import NO_ROOM, Prepared, content_digest, odditie
 from dubbench.pipeline.store import ClipRow, Manifest, MetricEntry, SystemEntry, read_manifest, slug, write_manifest
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import rows_digest
-from dubbench.runtime.files import held
+from dubbench.runtime.files import InUseError, held, held_in_part
 from dubbench.runtime.progress import progress
 from dubbench.runtime.provenance import code, hardware, packages
 from dubbench.signal.media import RATE, read_audio, write_wav
@@ -37,14 +39,40 @@ def planned(
     """Open the data set, hold the run folder ``out``, choose clips and references, make them ready under ``out/work``,
     and write the manifest. The folder is held until the caller is done with it, board included.
 
+    Of a shard (``resources.shard``), the first to come writes the manifest, the others wait and hold their own plan
+    against it; each then holds its own part of the folder, and gets the manifest with the clips of its block.
+
     Raises:
-        DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run.
+        DubbenchError: nothing to do, names that do not exist, or ``out`` holds another run, or shards of one.
     """
     metrics, left_out = metric_entries(cell.profile, cell.metrics)  # a wrong name is told before a data set is made
     data = open_dataset(cell.dataset, roots)
     data.clips()  # that there are some is known before a folder is made
-    with held(out):
-        yield _plan(data, cell, specs, metrics, left_out, out, resources)
+    shard = resources.shard
+    if shard is None:
+        with held(out):
+            if parts := shards.found(out):
+                raise DubbenchError(
+                    f"{out} holds shards of a run ({', '.join(parts)}); give those that are left, then: "
+                    f"dubbench merge {out}"
+                )
+            manifest = _join_earlier(out, _plan(data, cell, specs, metrics, left_out, out, resources))
+            write_manifest(out, manifest)
+            yield manifest
+        return
+    shards.check(out, shard)
+    made: Manifest | None = None
+    while made is None and not (out / "run.json").exists():
+        try:
+            with held(out):
+                if not (out / "run.json").exists():
+                    made = _plan(data, cell, specs, metrics, left_out, out, resources)
+                    write_manifest(out, made)
+        except InUseError:  # another shard makes the plan
+            time.sleep(1.0)
+    with held_in_part(out, shard.name):
+        made = made or _plan(data, cell, specs, metrics, left_out, out, resources)
+        yield shards.joined(out, made, shard)
 
 
 def _plan(
@@ -89,7 +117,7 @@ def _plan(
         device = resolve_device(device) if any(e.info.kind == "model" for e in systems.values()) else "cpu"
     files = {"split": Path(cell.split) if chosen.name != cell.split else None, "pairing": cell.pairing}
     files["voices"] = cell.voices if cell.setting == "3.0" or cell.pairing else None
-    manifest = Manifest(
+    return Manifest(
         dataset=data.info.name,
         root=str(data.root),
         split=chosen.name if cell.limit is None else f"{chosen.name}[{cell.limit}]",
@@ -113,9 +141,6 @@ def _plan(
         packages=packages(),
         hardware={**hardware(device), "threads": str(resources.threads), "workers": str(resources.processes())},
     )
-    manifest = _join_earlier(out, manifest)
-    write_manifest(out, manifest)
-    return manifest
 
 
 def _declared(label: str, entry: SystemEntry, pairing: Pairing) -> str:

@@ -23,9 +23,10 @@ def score_run(
 ) -> list[ScoreRow]:
     """Score what the journal lacks and write ``scores.parquet``. Returns a row for every (system, clip, metric).
 
+    A shard leaves ``scores.parquet`` to the merge.
     ``frozen`` names metrics of the manifest that cannot be had here as they were: their scores stay, and none is added.
     """
-    book = journal(out)
+    book = journal(out, resources.shard.name if resources.shard else "")
     kept = {(r.system, r.clip, r.metric): r for r in book.read()}
     by_clip: dict[str, list[DubRow]] = {}
     for dub in dubs:
@@ -53,6 +54,7 @@ def score_run(
         if jobs:
             work.append(_work(clip, manifest, out / "work", tuple(jobs), resources.device))
     for models, part in passes(work, assets_of):
+        book.begin()
         with progress(f"scoring clips with {models}" if models else "scoring clips", len(part)) as advance:
 
             def done(item: ClipTask, rows: list[ScoreRow], advance: Advance = advance) -> None:
@@ -63,7 +65,8 @@ def score_run(
     rows = [
         kept[label, clip.id, name] for label in manifest.systems for clip in manifest.clips for name in manifest.metrics
     ]
-    write_scores(out, manifest, rows)
+    if resources.shard is None:
+        write_scores(out, manifest, rows)
     return rows
 
 

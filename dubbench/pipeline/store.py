@@ -7,6 +7,8 @@
     dubs/SYSTEM/     the wavs
     work/            silent videos and decoded references; may be deleted
     lock             who works here; the lock itself is the operating system's
+    dubs.since, scores.since    when the present work on the ledger or journal began, for `dubbench status`
+    X.I-of-N.Y       file X.Y of one shard, until `dubbench merge` (`dubbench.pipeline.shards`)
     board/           index.html, table.csv, table.md, timings.csv, paired.csv, matrix.csv, sometimes media/
 
 Appended files survive a kill at any moment: a torn last line is dropped on reading and cut before the next append.
@@ -19,7 +21,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -37,6 +39,9 @@ SCHEMA = 1
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+R = TypeVar("R", bound=BaseModel)
 
 
 class ClipRow(_Row):
@@ -252,14 +257,19 @@ def read_manifest(run: Path) -> Manifest:
         ) from error
 
 
-def ledger(run: Path) -> Journal[DubRow]:
-    """The ledger of dubs."""
-    return Journal(run / "dubs.jsonl", DubRow)
+def ledger(run: Path, shard: str = "") -> Journal[DubRow]:
+    """The ledger of dubs, of the run or of one shard (``2-of-8``), which goes on from the run's."""
+    return _journal(run, "dubs", DubRow, shard)
 
 
-def journal(run: Path) -> Journal[ScoreRow]:
-    """The journal of scores."""
-    return Journal(run / "scores.jsonl", ScoreRow)
+def journal(run: Path, shard: str = "") -> Journal[ScoreRow]:
+    """The journal of scores, of the run or of one shard (``2-of-8``), which goes on from the run's."""
+    return _journal(run, "scores", ScoreRow, shard)
+
+
+def _journal(run: Path, name: str, kind: type[R], shard: str) -> Journal[R]:
+    whole = run / f"{name}.jsonl"
+    return Journal(run / f"{name}.{shard}.jsonl", kind, earlier=whole) if shard else Journal(whole, kind)
 
 
 def write_scores(run: Path, manifest: Manifest, rows: Iterable[ScoreRow]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import socket
@@ -31,20 +32,27 @@ class Journal(Generic[R]):
     Args:
         path: the file; it need not exist.
         kind: the class of its rows.
+        earlier: another such file, whose rows are read before its own; nothing is added to it.
     """
 
-    def __init__(self, path: Path, kind: type[R]) -> None:
+    def __init__(self, path: Path, kind: type[R], earlier: Path | None = None) -> None:
         self.path = path
         self.kind = kind
+        self.earlier = earlier
 
     def read(self) -> Iterator[R]:
         """Every whole row; a torn last line is left out. A damaged line is named on standard error and left out too:
         what it held is made again."""
+        for path in (self.earlier, self.path):
+            if path is not None:
+                yield from self._read(path)
+
+    def _read(self, path: Path) -> Iterator[R]:
         from pydantic import ValidationError
 
-        if not self.path.exists():
+        if not path.exists():
             return
-        with open(self.path, "rb", opener=no_follow) as file:
+        with open(path, "rb", opener=no_follow) as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
@@ -54,7 +62,7 @@ class Journal(Generic[R]):
                     first = error.errors()[0]
                     what = printable(" ".join([*(f"{part}:" for part in first["loc"]), first["msg"]]))
                     print(
-                        f"dubbench: {self.path}: line {number} is damaged ({what}); it is left out, delete it",
+                        f"dubbench: {path}: line {number} is damaged ({what}); it is left out, delete it",
                         file=sys.stderr,
                     )
 
@@ -73,6 +81,27 @@ class Journal(Generic[R]):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    def begin(self) -> None:
+        """Note when work on it begins, and how many rows it has: `pace` tells the rate."""
+        write_text(self.path.with_suffix(".since"), json.dumps({"since": time.time(), "rows": self._count()}) + "\n")
+
+    def pace(self) -> tuple[int, float] | None:
+        """Rows since the last `begin`, and the seconds from it to the last row; None where that is not known."""
+        try:
+            with open(self.path.with_suffix(".since"), encoding="utf-8", opener=no_follow) as file:
+                told = json.load(file)
+            rows = self._count() - int(told["rows"])
+            seconds = self.path.stat().st_mtime - float(told["since"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return None
+        return (rows, seconds) if rows > 0 and 0 < seconds < math.inf else None
+
+    def _count(self) -> int:
+        if not self.path.exists():
+            return 0
+        with open(self.path, "rb", opener=no_follow) as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _whole(file: Any, size: int) -> int:
@@ -105,6 +134,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+class InUseError(DubbenchError):
+    """Another process works on the folder."""
+
+
 @contextmanager
 def held(run: Path) -> Iterator[None]:
     """Hold a run folder for this process: two runs in one folder would undo each other's work.
@@ -113,7 +146,8 @@ def held(run: Path) -> Iterator[None]:
     killed run left half written is removed.
 
     Raises:
-        DubbenchError: another process holds the folder, it is a file, it cannot be made or written, or something in
+        InUseError: another process holds the folder.
+        DubbenchError: it is a file, it cannot be made or written, or something in
             it leads out of it (`dubbench.runtime.containment.contained`).
     """
     try:
@@ -129,10 +163,13 @@ def held(run: Path) -> Iterator[None]:
     with lock as file:
         if not _lock(file):
             file.seek(0)
-            raise DubbenchError(f"{run} is in use by {_holder(file.read())}; wait for it, or give another --out")
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}, file)
-        file.flush()
+            parts = {
+                path.name.removeprefix("lock."): in_use(run, path.name.removeprefix("lock."))
+                for path in sorted(run.glob("lock.*"))
+            }
+            by = ", ".join(f"{who} ({part})" for part, who in parts.items() if who) or _holder(file.read())
+            raise InUseError(f"{run} is in use by {by}; wait for it, or give another --out")
+        _sign(file)
         sweep(run)
         try:
             yield
@@ -144,22 +181,54 @@ def held(run: Path) -> Iterator[None]:
                     run.rmdir()
 
 
-def in_use(run: Path) -> str:
-    """The process that holds a run folder at this moment; empty if none does. Writes nothing."""
-    path = run / "lock"
+@contextmanager
+def held_in_part(run: Path, part: str) -> Iterator[None]:
+    """Hold one part of a run folder that exists, beside processes that hold other parts; nobody holds the whole then.
+
+    Raises:
+        InUseError: another process holds the part or the whole.
+        DubbenchError: something leads out of the folder.
+    """
+    contained(run)
+    names = ("lock", f"lock.{part}")
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            file = stack.enter_context(open(run / name, "a+", encoding="utf-8", opener=no_follow))
+            end = time.monotonic() + 10.0  # another shard may still look at the plan
+            while not _lock(file, shared=name == "lock"):
+                if time.monotonic() > end:
+                    file.seek(0)
+                    raise InUseError(f"{run}, {part}: in use by {_holder(file.read())}; wait for it")
+                time.sleep(0.2)
+        _sign(file)
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _sign(file: Any) -> None:
+    file.truncate(0)
+    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}, file)
+    file.flush()
+
+
+def in_use(run: Path, part: str = "") -> str:
+    """The process that holds a run folder, or one part of it, at this moment; empty if none does. Writes nothing."""
+    path = run / (f"lock.{part}" if part else "lock")
     if not path.is_file():
         return ""
     with open(path, encoding="utf-8", errors="replace", opener=no_follow) as file:
         return "" if _lock(file) else _holder(file.read())
 
 
-def _lock(file: Any) -> bool:
+def _lock(file: Any, shared: bool = False) -> bool:
     try:
         import fcntl
     except ImportError:  # not on Windows: there a second run is not noticed
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks
