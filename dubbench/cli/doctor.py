@@ -19,7 +19,7 @@ _EXTRA = re.compile(r"extra\s*==\s*[\"']([\w-]+)[\"']")
 _REMEDY = re.compile(r"pip install '[^']+'|dubbench assets fetch [^,;()]+|dubbench data download \w+")
 UNSHOWN = ("all", "dev")
 """Extras that only name others, or are for work on dubbench itself."""
-BY_CHOICE = ("whisper", "mos")
+BY_CHOICE = ("whisper", "asr-offline", "mos")
 """Extras that serve downloaded weights, or metrics of no profile, alone."""
 
 

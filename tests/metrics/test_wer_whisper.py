@@ -113,6 +113,7 @@ def test_every_choice_is_in_the_recipe(metrics: tuple[wer_whisper.WhisperWER, ..
         for name, value in metric.options.items():
             assert str(metric.info.settings[f"decoding_{name}"]) == str(value)
         assert metric.info.weights == {metric.assets[0]: "0" * 64}  # type: ignore[attr-defined]
+        assert metric.info.recipe.endswith("/large-v3") and "Whisper large-v3" in metric.info.summary
         assert metric.info.settings["normaliser_sha256"]
         json.dumps(metric.info.settings)
     assert metrics[0].info.recipe != metrics[1].info.recipe
