@@ -220,7 +220,7 @@ def board(
     ] = False,
 ) -> None:
     """Make a board from scored runs. Rows rank together only where they can be compared."""
-    from dubbench.api.run_to_board import join
+    from dubbench.api.run_to_board import Outcome, join, show
 
     if one_file or zip:
         from dubbench.leaderboards.submissions import export
@@ -231,7 +231,7 @@ def board(
         make, name = (export.one_file, "board.html") if one_file else (export.zipped, "board.zip")
         typer.echo(f"board: {make([read_run(run) for run in runs], out or runs[0] / name)}")
         return
-    typer.echo(f"board: {join(runs, out)}")
+    show(Outcome(join(runs, out), 0))
 
 
 @app.command()

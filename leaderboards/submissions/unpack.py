@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubbench.errors import DubbenchError
-from dubbench.leaderboards.submissions.archive import Contents, read_archive
-from dubbench.pipeline.store import Manifest, Run, read_run
+from dubbench.errors import DubbenchError, one_line
+from dubbench.leaderboards.submissions.archive import MOST_TABLE, Contents, read_archive
+from dubbench.pipeline.store import Manifest, Run, read_manifest, read_run
+
+MOST_CELLS, MOST_STATISTICS = 50_000_000, 100
+"""Scores of a bundle, and statistics of each; a bundle with more is refused."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ def unpack(bundle: Path, folder: Path) -> Opened:
     """
     contents = read_archive(bundle, folder)
     try:
+        _reasonable(folder)
         run = read_run(folder)
     except DubbenchError as error:
         raise DubbenchError(f"{bundle}: {str(error).replace(str(folder), bundle.name)}") from error
@@ -45,6 +49,24 @@ def unpack(bundle: Path, folder: Path) -> Opened:
             if (label, clip.id) not in done:
                 raise DubbenchError(f"{bundle}: {label!a} has neither a dub nor a failure for {clip.id!a}; refused")
     return Opened(bundle, contents, run)
+
+
+def _reasonable(folder: Path) -> None:
+    """Raise if the statistics would grow beyond measure when they are read: a small table can declare a huge one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    told = read_manifest(folder)
+    cells = len(told.systems) * len(told.clips) * len(told.metrics)
+    file = folder / "scores.parquet"
+    try:
+        with pq.ParquetFile(file) as table:
+            rows = table.metadata.num_rows
+            size = sum(table.metadata.row_group(i).total_byte_size for i in range(table.metadata.num_row_groups))
+    except (pa.ArrowException, OSError) as error:
+        raise DubbenchError(f"{file}: not a table of scores ({one_line(error)})") from error
+    if cells > MOST_CELLS or rows > MOST_STATISTICS * max(1, cells) or size > MOST_TABLE:
+        raise DubbenchError(f"{file}: {rows} rows of {size >> 20} MiB for {cells} scores; refused")
 
 
 def _plain_names(bundle: Path, manifest: Manifest) -> None:

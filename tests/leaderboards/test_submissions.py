@@ -1,5 +1,6 @@
 """Bundles: packed without private paths, refused when hostile, scored again, shown on a board."""
 
+import hashlib
 import json
 import shutil
 import stat
@@ -230,6 +231,40 @@ def test_hostile_bundles_are_refused(
     assert "\n" not in str(error.value)
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["x"]
     assert not any(path.is_symlink() for path in (tmp_path / "in").rglob("*"))
+
+
+def test_a_table_that_declares_too_much_is_refused(packed: Path, tmp_path: Path) -> None:
+    def many(parts: dict[str, bytes]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(pa.BufferReader(parts["scores.parquet"]))
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.concat_tables([table.slice(0, 1)] * 3000).combine_chunks(), sink)
+        parts["scores.parquet"] = sink.getvalue().to_pybytes()
+
+    with pytest.raises(DubbenchError, match=r"3000 rows of .* for 12 scores; refused"):
+        unpack(changed(packed, tmp_path / "many.zip", many), tmp_path / "x")
+    with pytest.raises(DubbenchError, match="not a table of scores"):
+        no_table = changed(packed, tmp_path / "none.zip", lambda parts: parts.update({"scores.parquet": b"PAR1"}))
+        unpack(no_table, tmp_path / "y")
+
+
+def test_a_dub_that_is_no_sound_harms_nothing(home: Path, packed: Path, tmp_path: Path) -> None:
+    """It is found by verification, and named by the player of the board."""
+
+    def page(parts: dict[str, bytes]) -> None:
+        name = next(name for name in parts if "precomputed" in name)
+        old, parts[name] = hashlib.sha256(parts[name]).hexdigest(), b"<script>alert(1)</script>"
+        new = hashlib.sha256(parts[name]).hexdigest()
+        parts["dubs.jsonl"] = parts["dubs.jsonl"].replace(old.encode(), new.encode())
+
+    (tmp_path / "in").mkdir()
+    sent = changed(packed, tmp_path / "in" / "page.zip", page)
+    report = verify(sent, [str(home / "data")], MACHINE)
+    assert report.verdict == "fails" and {d.found for d in report.differences} == {None}
+    shown, refused = gallery(tmp_path / "in", tmp_path / "site", players=4)
+    assert not refused and "<script>alert" not in shown.read_text()
 
 
 def test_limits_are_kept(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
