@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution, requires
+from importlib.metadata import PackageNotFoundError, distribution, metadata, requires
 from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from dubbench.core.plugins import assets_of, factory, names, origin
 from dubbench.errors import DubbenchError, one_line
@@ -14,8 +16,6 @@ from dubbench.weights.needs import OPTIONAL, examine_assets, lacking
 
 Row = dict[str, Any]
 
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?[^;]*(?:;\s*(.*))?")
-_EXTRA = re.compile(r"extra\s*==\s*[\"']([\w-]+)[\"']")
 _REMEDY = re.compile(r"pip install '[^']+'|dubbench assets fetch [^,;()]+|dubbench data download \w+")
 UNSHOWN = ("all", "dev")
 """Extras that only name others, or are for work on dubbench itself."""
@@ -103,8 +103,7 @@ def _row(part: str, problem: str = "", remedy: str = "") -> Row:
 
 def extras() -> list[str]:
     """The extras of dubbench that bring packages, as its own metadata names them."""
-    found = (_EXTRA.search(line) for line in requires("dubbench") or [])
-    return [name for name in dict.fromkeys(m[1] for m in found if m) if name not in UNSHOWN]
+    return [name for name in metadata("dubbench").get_all("Provides-Extra") or [] if name not in UNSHOWN]
 
 
 def missing(extra: str) -> list[str]:
@@ -120,16 +119,18 @@ def _look(package: str, extra: str, path: str, absent: dict[str, None], seen: se
         return
     seen.add((package.lower(), extra))
     for line in requires(package) or []:
-        parsed = _REQUIREMENT.match(line)
-        if parsed is None:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:  # old packages have such lines; pip warns of them
             continue
-        name, inner, marker = parsed[1], parsed[2] or "", parsed[3] or ""
-        of_extra = _EXTRA.search(marker)
-        if (of_extra is None or of_extra[1] != extra) if package == "dubbench" else bool(marker):
-            continue  # what other markers say depends on the platform: the installer's business
+        name, marker = requirement.name, requirement.marker
+        always = marker is None or marker.evaluate({"extra": ""})
+        of_extra = not always and marker is not None and marker.evaluate({"extra": extra})
+        if not (of_extra if package == "dubbench" else always):
+            continue
         if name == "dubbench":
-            for part in inner.split(","):
-                _look("dubbench", part.strip(), path, absent, seen)
+            for part in sorted(requirement.extras):
+                _look("dubbench", part, path, absent, seen)
             continue
         try:
             distribution(name)
