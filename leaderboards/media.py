@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from dubbench.signal.copies import encode_film
 from dubbench.signal.film import shown
 from dubbench.signal.media import RATE
 from dubbench.signal.mel import mel_bank
+from dubbench.signal.png import png
 from dubbench.signal.world import f0_track
 
 WIDTH = 256
@@ -83,15 +82,9 @@ def picture(power: NDArray[np.float64], loudest: float, columns: int) -> bytes:
     shade = np.clip(np.round((1 + level / FLOOR) * 255), 0, 255).astype(np.uint8)
     image = np.zeros((BANDS, columns), np.uint8)
     image[:, : shade.shape[1]] = shade[::-1, :columns]
-    rows = b"".join(b"\0" + row.tobytes() for row in image)
     anchors = np.linspace(0, 255, len(_COLOURS))
     palette = np.stack([np.interp(np.arange(256), anchors, [c[k] for c in _COLOURS]) for k in range(3)], 1)
-    header = struct.pack(">IIBBBBB", columns, BANDS, 8, 3, 0, 0, 0)
-    parts = (b"IHDR", header), (b"PLTE", palette.round().astype(np.uint8).tobytes())
-    chunks = [*parts, (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
+    return png(image, palette.round().astype(np.uint8))
 
 
 def pitch(samples: NDArray[np.float32]) -> list[int]:
