@@ -46,4 +46,12 @@ def zipped(runs: Sequence[Run], out: Path) -> Path:
 
 
 def _board(runs: Sequence[Run], folder: Path) -> Path:
-    return write_board([without_paths(run) for run in runs], folder)
+    return write_board([_shared(run) for run in runs], folder)
+
+
+def _shared(run: Run) -> Run:
+    """The run without private paths; where its videos lie stays known, for the pictures, and no page shows it."""
+    shared = without_paths(run)
+    clips = zip(shared.manifest.clips, run.manifest.clips, strict=True)
+    kept = tuple(told.model_copy(update={"video": own.video}) for told, own in clips)
+    return shared.model_copy(update={"manifest": shared.manifest.model_copy(update={"clips": kept})})

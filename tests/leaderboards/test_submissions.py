@@ -320,10 +320,12 @@ def test_a_dub_that_changed_is_not_packed(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_board_in_one_file_and_as_a_zip(home: Path, tmp_path: Path) -> None:
-    run = read_run(home / "run")
+    shutil.copytree(home / "run", tmp_path / "run", ignore=shutil.ignore_patterns("work"))  # it may be deleted
+    run = read_run(tmp_path / "run")
     text = export.one_file([run], tmp_path / "board.html").read_text()
     assert "secret-project" not in text and str(home) not in text and "precomputed(…/dubs)" in text
     assert 'download="table.csv" href="data:text/csv;base64,' in text and '"media/t' not in text
+    assert "data:video/mp4;base64," in text
     with zipfile.ZipFile(export.zipped([run], tmp_path / "board.zip")) as found:
         assert {"board/index.html", "board/table.csv"} <= set(found.namelist())
         assert all("secret-project" not in found.read(name).decode("utf-8", "ignore") for name in found.namelist())
