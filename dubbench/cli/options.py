@@ -7,10 +7,13 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from dubbench.errors import DubbenchError
 
 if TYPE_CHECKING:
     from dubbench.pipeline.cell import Resources
@@ -100,6 +103,19 @@ class Voices:
     pairing: PairingOption = None
 
 
+class Engine(StrEnum):
+    """Who does the work."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[Engine, typer.Option(help="local: processes of this machine; ray: actors of a Ray cluster.")]
+AddressOption = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Of a Ray cluster, or auto [default: start a Ray on this machine].")
+]
+
+
 @dataclass(frozen=True)
 class Work:
     """The options that choose processes and devices."""
@@ -107,13 +123,17 @@ class Work:
     workers: WorkersOption = 0
     device: DeviceOption = "auto"
     timeout: TimeoutOption = 600.0
+    engine: EngineOption = Engine.local
+    address: AddressOption = ""
 
     @property
     def resources(self) -> Resources:
         """As `dubbench.pipeline` takes them."""
         from dubbench.pipeline.cell import Resources
 
-        return Resources(self.workers, self.device, self.timeout)
+        if self.address and self.engine != Engine.ray:
+            raise DubbenchError("--address is that of a Ray; give --engine ray with it")
+        return Resources(self.workers, self.device, self.timeout, engine=self.engine.value, address=self.address)
 
 
 def grouped(verb: Callable[..., None]) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dubbench.errors import DubbenchError
+from dubbench.runtime.worker_pool import Pool
 
 T = TypeVar("T")
 
@@ -62,7 +63,8 @@ def parse_shard(text: str) -> Shard:
 class Resources:
     """How the work is done here; nothing in it changes a score. Of ``workers``, 0 leaves it to `processes`.
 
-    ``shard``: the part of the clips that is done here; None for all.
+    ``shard``: the part of the clips that is done here; None for all. ``engine``: ``local``, or ``ray`` for dubbing and
+    scoring by a Ray cluster at ``address`` (empty: one started here); with ``device`` cuda each actor has a GPU.
     """
 
     workers: int = 1
@@ -70,6 +72,17 @@ class Resources:
     timeout: float = 600.0
     threads: int = 1
     shard: Shard | None = None
+    engine: str = "local"
+    address: str = ""
+
+    def pool(self) -> Pool | None:
+        """Who takes the tasks of a system or metric; None for processes of this machine."""
+        if self.engine == "local":
+            return None
+        from dubbench.runtime.ray_pool import RayPool
+
+        gpus = 1.0 if self.device.startswith("cuda") else 0.0
+        return RayPool(self.address, gpus, self.processes() * self.threads).each
 
     def processes(self, large_models: bool = False) -> int:
         """As many as were asked for, else one a core, or one in all where models of gigabytes would stand in each."""

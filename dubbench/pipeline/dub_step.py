@@ -24,7 +24,7 @@ from dubbench.pipeline.store import ClipRow, DubRow, Manifest, SystemEntry, ledg
 from dubbench.runtime.digests import digest, file_digest
 from dubbench.runtime.files import Journal
 from dubbench.runtime.progress import progress
-from dubbench.runtime.worker_pool import GIVE_UP, Crash, each
+from dubbench.runtime.worker_pool import GIVE_UP, Crash, Pool, each
 
 
 def dub_key(system: SystemEntry, clip_digest: str, reference_digest: str, other: str, seed: int) -> str:
@@ -50,6 +50,7 @@ def synthesise(
     threads: int,
     machine: str,
     done: Callable[[DubRow], None],
+    pool: Pool | None = None,
 ) -> None:
     """Dub every wanted clip that the ledger lacks, and write each result to the ledger as it comes.
 
@@ -86,7 +87,7 @@ def synthesise(
             yield replace(todo, what="close")
 
         while queue and not given_up:  # again where the last batch crashed
-            for task, result in each(work, tasks(), workers=1, timeout=patience, threads=threads):
+            for task, result in (pool or each)(work, tasks(), workers=1, timeout=patience, threads=threads):
                 if task.what == "close":
                     problem = result.reason if isinstance(result, Crash) else result.broken
                     if problem:
@@ -135,6 +136,7 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collecti
     """
     shard = resources.shard.name if resources.shard else ""
     book = ledger(out, shard)
+    pool = resources.pool()
     rows = {(r.system, r.clip): r for r in book.read()}
     others = asked is not None and set(manifest.systems) - set(asked)
     kept = {(row.system, row.clip): row for row in dubs_of(out, manifest, shard)} if others else {}
@@ -175,6 +177,7 @@ def dub_run(out: Path, manifest: Manifest, resources: Resources, asked: Collecti
                 threads=resources.threads,
                 machine=manifest.machine,
                 done=done,
+                pool=pool,
             )
     dubs = [rows[label, clip.id] for label in manifest.systems for clip in manifest.clips]
     if not shard:  # it needs the dubs of all shards

@@ -159,6 +159,7 @@ def _staged(system: System, task: SystemTask, wanted: Sequence[KeyedRequest]) ->
     if system.info.privileged:
         yield requests, str(task.run)
         return
+    task.stage.mkdir(parents=True, exist_ok=True)  # it was made on the driver's machine, which may be another
     with staged(requests, task.stage) as copies:
         yield copies
 

@@ -85,7 +85,7 @@ def _plan(
     resources: Resources,
 ) -> Manifest:
     device = resources.device
-    if device != "auto":
+    if device != "auto" and resources.engine == "local":
         device = resolve_device(device)  # a mistake is told before the work begins
     systems = _systems(specs, data)
     data = Vetted(data)

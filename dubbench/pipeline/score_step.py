@@ -31,6 +31,7 @@ def score_run(
     by_clip: dict[str, list[DubRow]] = {}
     for dub in dubs:
         by_clip.setdefault(dub.clip, []).append(dub)
+    pool = resources.pool()
     recipes = {name: info_digest(entry.info) for name, entry in manifest.metrics.items()}
     work: list[ClipTask] = []
     for clip in manifest.clips:
@@ -61,7 +62,8 @@ def score_run(
                 kept.update({(r.system, r.clip, r.metric): r for r in rows})
                 advance(any(r.error for r in rows))
 
-            score(part, book, workers=resources.processes(bool(models)), timeout=resources.timeout, done=done)
+            workers = resources.processes(bool(models))
+            score(part, book, workers=workers, timeout=resources.timeout, done=done, pool=pool)
     rows = [
         kept[label, clip.id, name] for label in manifest.systems for clip in manifest.clips for name in manifest.metrics
     ]

@@ -16,7 +16,7 @@ from dubbench.pipeline.store import ClipRow, DubRow, ScoreRow
 from dubbench.runtime.device import resolve_device
 from dubbench.runtime.digests import digest
 from dubbench.runtime.files import Journal
-from dubbench.runtime.worker_pool import GIVE_UP, Crash, each
+from dubbench.runtime.worker_pool import GIVE_UP, Crash, Pool, each
 from dubbench.signal.media import RATE, read_audio, read_audio_native
 from dubbench.signal.picture import Picture
 from dubbench.signal.sound import Sound
@@ -97,6 +97,7 @@ def score(
     workers: int,
     timeout: float,
     done: Callable[[ClipTask, list[ScoreRow]], None],
+    pool: Pool | None = None,
 ) -> None:
     """Score every clip and write each result to the journal as it comes.
 
@@ -110,7 +111,7 @@ def score(
         while whole and crashes < GIVE_UP:
             yield whole.popleft()
 
-    for item, result in each(_score, clips(), workers=workers, timeout=lambda item: _limit(timeout, item)):
+    for item, result in (pool or each)(_score, clips(), workers=workers, timeout=lambda item: _limit(timeout, item)):
         if isinstance(result, Crash):
             crashes += 1
             retry.append(item)
@@ -120,7 +121,7 @@ def score(
         done(item, result)
     retry += whole
     if retry:
-        _score_singly(retry, journal, workers, timeout, done)
+        _score_singly(retry, journal, workers, timeout, done, pool)
 
 
 def _limit(timeout: float, work: ClipTask) -> float:
@@ -133,6 +134,7 @@ def _score_singly(
     workers: int,
     timeout: float,
     done: Callable[[ClipTask, list[ScoreRow]], None],
+    pool: Pool | None,
 ) -> None:
     crashes: dict[str, int] = {}
     given_up: dict[str, str] = {}
@@ -162,7 +164,7 @@ def _score_singly(
                 else:
                     yield single
 
-    for single, result in each(_score, singles(), workers=workers, timeout=timeout):
+    for single, result in (pool or each)(_score, singles(), workers=workers, timeout=timeout):
         metric = single.jobs[0].wanted[0][0]
         if isinstance(result, Crash):
             crashes[metric] = crashes.get(metric, 0) + 1

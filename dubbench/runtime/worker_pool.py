@@ -210,6 +210,12 @@ START = 120.0
 """Seconds that a process may take to start and to take a task, beside the task's own limit."""
 STARTED = b"started"
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Where numerical libraries look for the number of their threads."""
+
+Pool = Callable[..., Iterator[tuple[Any, Any]]]
+"""`each`, or what stands in for it on another engine."""
+
 _alive: set[_Worker[Any, Any]] = set()
 
 
@@ -253,9 +259,8 @@ def _serve(pipe: Connection, parent: int) -> None:
 @contextmanager
 def _thread_count(threads: int) -> Iterator[None]:
     """Numerical libraries read their thread counts when they are imported: set for the processes about to start."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(threads)))
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
     try:
         yield
     finally:
