@@ -26,7 +26,6 @@ from dubbench.cli.options import (
     SystemOption,
     Voices,
     Work,
-    grouped,
 )
 from dubbench.cli.show import doctor, metrics, systems
 from dubbench.cli.verbs import Verbs
@@ -34,6 +33,7 @@ from dubbench.core.spec import parse_spec
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
 from dubbench.runtime.containment import printable
+from dubbench.runtime.option_groups import grouped
 from dubbench.runtime.spelling import did_you_mean
 
 if TYPE_CHECKING:

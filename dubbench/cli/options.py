@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -134,35 +131,3 @@ class Work:
         if self.address and self.engine != Engine.ray:
             raise DubbenchError("--address is that of a Ray; give --engine ray with it")
         return Resources(self.workers, self.device, self.timeout, engine=self.engine.value, address=self.address)
-
-
-def grouped(verb: Callable[..., None]) -> Callable[..., None]:
-    """A verb whose parameters may be groups of options (dataclasses), as typer reads it: with their options in place.
-
-    >>> @grouped
-    ... def verb(work: Work, seed: int = 0) -> None: ...
-    >>> list(inspect.signature(verb).parameters)
-    ['workers', 'device', 'timeout', 'seed']
-    """
-    hints = get_type_hints(verb, include_extras=True)
-    options: list[inspect.Parameter] = []
-    groups: dict[str, type[Any]] = {}
-    for parameter in inspect.signature(verb).parameters.values():
-        kind = hints[parameter.name]
-        if not is_dataclass(kind):
-            options.append(parameter.replace(annotation=kind))
-            continue
-        groups[parameter.name] = kind  # type: ignore[assignment] # it is a class, as annotations are
-        own = get_type_hints(kind, include_extras=True)
-        options += [
-            inspect.Parameter(f.name, parameter.kind, default=f.default, annotation=own[f.name]) for f in fields(kind)
-        ]
-
-    @functools.wraps(verb)
-    def flat(**given: Any) -> None:
-        made = {name: kind(**{f.name: given.pop(f.name) for f in fields(kind)}) for name, kind in groups.items()}
-        verb(**made, **given)
-
-    flat.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    flat.__annotations__ = {option.name: option.annotation for option in options}
-    return flat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -59,3 +60,34 @@ AccumulateOption = Annotated[int, typer.Option(min=1, help="Compute a batch in s
 ClipOption = Annotated[float, typer.Option(min=0, help="Largest norm of the gradient.")]
 DecayOption = Annotated[str, typer.Option(help="Of the learning rate after the warm-up: cosine or constant.")]
 KeepOption = Annotated[int, typer.Option(min=1, help="Last checkpoints that stay, beside the best.")]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of both stages."""
+
+    config: ConfigOption = "small"
+    preset: PresetOption = None
+    set_: SetOption = None
+    features: FeaturesOption = None
+    dataset: DatasetOption = None
+    root: RootOption = None
+    split: SplitOption = "train"
+    codec: CodecOption = "world"
+    init: InitOption = None
+    hold_out: HoldOutOption = 50
+    seed: SeedOption = 0
+    steps: StepsOption = 0
+    save_every: SaveOption = 500
+    validate_every: ValidateOption = 500
+    keep: KeepOption = 2
+    average: AverageOption = 0.999
+    clip: ClipOption = 1.0
+    decay: DecayOption = "cosine"
+    accumulate: AccumulateOption = 1
+    seconds: SecondsOption = 0.0
+    device: DeviceOption = "auto"
+    engine: EngineOption = "auto"
+    precision: PrecisionOption = "auto"
+    workers: WorkersOption = 0
+    estimate: EstimateOption = False

@@ -9,35 +9,9 @@ import typer
 
 from dubbench.datasets.roots import roots_of
 from dubbench.errors import DubbenchError
+from dubbench.runtime.option_groups import grouped
 
-from .cli_options import (
-    AccumulateOption,
-    AverageOption,
-    ClipOption,
-    CodecOption,
-    ConfigOption,
-    DatasetOption,
-    DecayOption,
-    DeviceOption,
-    EngineOption,
-    EstimateOption,
-    FeaturesOption,
-    HoldOutOption,
-    InitOption,
-    KeepOption,
-    PrecisionOption,
-    PresetOption,
-    RootOption,
-    RunOption,
-    SaveOption,
-    SecondsOption,
-    SeedOption,
-    SetOption,
-    SplitOption,
-    StepsOption,
-    ValidateOption,
-    WorkersOption,
-)
+from .cli_options import ConfigOption, PresetOption, RunOption, SetOption, TrainingOptions
 
 
 def _train(stage: Literal["tts", "dub"], o: dict[str, Any]) -> None:
@@ -69,72 +43,28 @@ def _train(stage: Literal["tts", "dub"], o: dict[str, Any]) -> None:
     raise typer.Exit(done.status)
 
 
+@grouped
 def tts(
     out: RunOption,
-    config: ConfigOption = "small",
-    preset: PresetOption = None,
-    set_: SetOption = None,
-    features: FeaturesOption = None,
-    dataset: DatasetOption = None,
-    root: RootOption = None,
-    split: SplitOption = "train",
-    codec: CodecOption = "world",
-    init: InitOption = None,
-    hold_out: HoldOutOption = 50,
-    seed: SeedOption = 0,
-    steps: StepsOption = 0,
-    save_every: SaveOption = 500,
-    validate_every: ValidateOption = 500,
-    keep: KeepOption = 2,
-    average: AverageOption = 0.999,
-    clip: ClipOption = 1.0,
-    decay: DecayOption = "cosine",
-    accumulate: AccumulateOption = 1,
-    seconds: SecondsOption = 0.0,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = "auto",
-    workers: WorkersOption = 0,
-    estimate: EstimateOption = False,
+    *,
+    options: TrainingOptions,
 ) -> None:
     """Stage 1: text to speech. Exit 4 if --seconds ran out; Ctrl-C and SIGTERM end it with a checkpoint."""
-    _train("tts", locals())
+    _train("tts", {"out": out, **vars(options)})
 
 
+@grouped
 def dub(
     out: RunOption,
+    *,
     teacher: Annotated[Path | None, typer.Option(metavar="DIR", help="Run or checkpoint of stage 1.")] = None,
     no_pretraining: Annotated[
         bool, typer.Option("--no-pretraining", help="The same as --preset no-pretraining: there is no stage 1.")
     ] = False,
-    config: ConfigOption = "small",
-    preset: PresetOption = None,
-    set_: SetOption = None,
-    features: FeaturesOption = None,
-    dataset: DatasetOption = None,
-    root: RootOption = None,
-    split: SplitOption = "train",
-    codec: CodecOption = "world",
-    init: InitOption = None,
-    hold_out: HoldOutOption = 50,
-    seed: SeedOption = 0,
-    steps: StepsOption = 0,
-    save_every: SaveOption = 500,
-    validate_every: ValidateOption = 500,
-    keep: KeepOption = 2,
-    average: AverageOption = 0.999,
-    clip: ClipOption = 1.0,
-    decay: DecayOption = "cosine",
-    accumulate: AccumulateOption = 1,
-    seconds: SecondsOption = 0.0,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = "auto",
-    workers: WorkersOption = 0,
-    estimate: EstimateOption = False,
+    options: TrainingOptions,
 ) -> None:
     """Stage 2: dubbing. Exit 4 if --seconds ran out; Ctrl-C and SIGTERM end it with a checkpoint."""
-    _train("dub", locals())
+    _train("dub", {"out": out, "teacher": teacher, "no_pretraining": no_pretraining, **vars(options)})
 
 
 def settings(config: ConfigOption = "small", preset: PresetOption = None, set_: SetOption = None) -> None:

@@ -8,8 +8,9 @@ import typer
 from typer.testing import CliRunner
 
 from dubbench.api.run_to_board import join
-from dubbench.cli.options import Clips, Voices, Work, grouped
+from dubbench.cli.options import Clips, Voices, Work
 from dubbench.errors import DubbenchError
+from dubbench.runtime.option_groups import grouped
 
 
 def test_groups_become_options_and_come_back_as_groups() -> None:
