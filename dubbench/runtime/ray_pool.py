@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import sys
 import time
 from collections import deque
@@ -38,7 +39,7 @@ class RayPool:
     """Actors of a Ray cluster, each with one task at a time.
 
     Attributes:
-        address: of a cluster (``auto``, ``HOST:6379`` or ``ray://HOST:10001``); empty to start a Ray on this machine.
+        address: of a cluster (``auto`` or ``HOST:6379``); empty to start a Ray on this machine.
         gpus: that each actor holds, which may be a fraction.
         cpus: of a Ray that is started here.
     """
@@ -69,7 +70,7 @@ class RayPool:
 
         def start() -> None:
             actor = kind.remote()
-            slots[actor.ready.remote(threads)] = _Slot(actor)
+            slots[actor.ready.remote(threads, sys.path)] = _Slot(actor)
 
         def give(slot: _Slot) -> None:
             nonlocal exhausted
@@ -143,8 +144,10 @@ class _Slot:
 class _Actor:
     """In its own process: tasks one after another."""
 
-    def ready(self, threads: int) -> str:
-        """Set the numerical threads, which Ray does for OpenMP alone; returns the node."""
+    def ready(self, threads: int, path: list[str]) -> str:
+        """Set the numerical threads, which Ray does for OpenMP alone, and look for modules where the driver does;
+        returns the node."""
+        sys.path += [place for place in path if place not in sys.path]
         ray: Any = import_module("ray")
         os.environ.update(dict.fromkeys(THREADS, str(threads)))
         return str(ray.get_runtime_context().get_node_id())
@@ -175,8 +178,15 @@ def _answer(ray: Any, future: Any) -> tuple[Any, bool]:
 
 
 def _lost(ray: Any, node: str) -> bool:
-    """Whether a node is gone. It is declared so some 15 s after it fell silent."""
-    return not any(told["NodeID"] == node and told["Alive"] for told in ray.nodes())
+    """Whether a node is gone: declared so, which takes Ray some 15 s, or nobody answers at its port."""
+    for told in ray.nodes():
+        if told["NodeID"] == node and told["Alive"]:
+            try:
+                socket.create_connection((told["NodeManagerAddress"], told["NodeManagerPort"]), timeout=3.0).close()
+            except OSError:
+                return True
+            return False
+    return True
 
 
 def connect(address: str, cpus: int) -> Any:
@@ -202,6 +212,7 @@ def connect(address: str, cpus: int) -> Any:
             ray.init(address=address, **quiet)
         else:
             ray.init(
+                address="local",  # a new one, also where another runs on this machine
                 num_cpus=cpus,
                 include_dashboard=False,
                 object_store_memory=STORE,

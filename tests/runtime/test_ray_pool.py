@@ -1,5 +1,6 @@
 """Ray as an engine: the same answers as the local one, of tasks that behave and of those that do not."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,24 @@ def test_a_run_by_ray_has_the_bytes_of_a_local_one(dubbench: Command, tmp_path: 
         assert done.returncode == 0, done.stderr
     tables = [(tmp_path / engine / "board" / "table.csv").read_bytes() for engine in ("local", "ray")]
     assert tables[0] == tables[1]
+
+
+@pytest.mark.slow
+def test_the_tasks_of_a_lost_node_are_done_on_another() -> None:
+    import ray
+    from ray.cluster_utils import Cluster
+
+    room = {"num_cpus": 1, "object_store_memory": 128 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args=room)
+    second = cluster.add_node(**room)
+    tasks = [2.0 + i / 100 for i in range(6)]
+    found = []
+    try:
+        for task, result in RayPool(cluster.address).each(time.sleep, tasks, workers=2, timeout=60.0):
+            found.append((task, result))
+            if len(found) == 2:
+                cluster.remove_node(second, allow_graceful=False)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert sorted(found) == [(task, None) for task in tasks]
