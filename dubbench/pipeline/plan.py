@@ -275,6 +275,8 @@ def _join_earlier(out: Path, manifest: Manifest) -> Manifest:
         _own_folder(label, earlier.systems)
     asked = {plain(label) for label, entry in manifest.systems.items() if label == entry.spec}
     kept = {  # without those that go by a new name now: espeak-lipspan is espeak_lipspan
-        label: entry for label, entry in earlier.systems.items() if label != entry.spec or plain(label) not in asked
+        label: entry
+        for label, entry in earlier.systems.items()
+        if label in manifest.systems or label != entry.spec or plain(label) not in asked
     }
     return manifest.model_copy(update={"systems": {**kept, **manifest.systems}})

@@ -98,7 +98,7 @@ def variants(count: int) -> list[tuple[str, str, str, int, float]]:
         codec, rate = str(rng.choice(CONTAINERS[container])), str(rng.choice(RATES))
         turn = int(rng.choice([0, 90, 180, 270])) if container in TURNED else 0
         cut = float(rng.choice([0.0, 0.3, 0.5])) if container in ("mp4", "mov", "mkv") else 0.0
-        if rate == "vfr" and container == "avi":  # it has no times
+        if rate == "vfr" and (container == "avi" or codec == "mpeg2video"):  # they know no other than constant rates
             continue
         found[container, codec, rate, turn, cut] = None
     return list(found)
