@@ -11,6 +11,10 @@ run: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# Under a minute: pure functions, the tiny model, one clip through everything.
+quick: $(VENV)/.ready
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not long and not slow and not weights"
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

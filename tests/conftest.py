@@ -18,6 +18,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+LONG = {"dubbench", "shared_data", "plugins"}
+"""Fixtures whose tests take seconds each: processes of the command line, real clips."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as ``long`` what ``make quick`` leaves out."""
+    for item in items:
+        if LONG & set(getattr(item, "fixturenames", ())) and item.get_closest_marker("quick") is None:
+            item.add_marker("long")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real clips beside the checkout; its absence skips the test."""
