@@ -19,8 +19,8 @@ Row = dict[str, Any]
 _REMEDY = re.compile(r"pip install '[^']+'|dubbench assets fetch [^,;()]+|dubbench data download \w+")
 UNSHOWN = ("all", "dev")
 """Extras that only name others, or are for work on dubbench itself."""
-BY_CHOICE = ("whisper", "asr-offline", "mos")
-"""Extras that serve downloaded weights, or metrics of no profile, alone."""
+BY_CHOICE = ("whisper", "asr-offline", "mos", "figures", "listening", "cluster", "foreign", "docs")
+"""Extras that the default run does without: for downloaded weights, metrics of no profile, or single commands."""
 
 
 def examine() -> list[Row]:

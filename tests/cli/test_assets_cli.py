@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from dubbench.cli.assets import assets_app
 from dubbench.cli.doctor import examine
 from dubbench.errors import DubbenchError
+from dubbench.pipeline import components
 from dubbench.weights import needs
 from dubbench.weights.catalogue import Asset, assets, have
 from dubbench.weights.needs import examine_assets
@@ -106,7 +107,8 @@ def test_a_profile_brings_what_its_metrics_load(run: Run, monkeypatch: pytest.Mo
     weights = {"one": ("free",), "two": ("limited", "pickled")}
     monkeypatch.setattr(needs, "names", lambda _: ["one", "two"])
     monkeypatch.setattr(needs, "assets_of", lambda metric: weights[metric])
-    monkeypatch.setattr(needs, "profiles_of", lambda metric: {"paper"} if metric == "one" else {"offline"})
+    monkeypatch.setattr(components, "names", lambda _: ["one", "two"])
+    monkeypatch.setattr(components, "profiles_of", lambda metric: {"paper"} if metric == "one" else {"offline"})
     run("fetch", "--profile", "paper", "--yes")
     assert have("free") and not have("limited")
     assert "no metric of profile 'none' loads weights" in run("fetch", "--profile", "none", code=2)

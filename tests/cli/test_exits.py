@@ -11,6 +11,7 @@ import pytest
 from commands import Command
 
 from dubbench.cli import doctor
+from dubbench.core import plugins as registry
 from dubbench.core.clip import Clip
 from dubbench.core.metric import Column, Item, Mean, MetricBase, MetricInfo, Stats
 from dubbench.errors import DubbenchError
@@ -71,7 +72,7 @@ def metrics(monkeypatch: pytest.MonkeyPatch, plugins: Path) -> None:
     places = {"import": "dubbench_example.exits_on_import:X", "made": f"{__name__}:ExitsWhenMade"}
     places |= {"load": f"{__name__}:ExitsOnLoad", "score": f"{__name__}:ExitsOnScore"}
     entries = {name: EntryPoint(name, value, "dubbench.metrics") for name, value in places.items()}
-    monkeypatch.setattr(plugins, "_entries", lambda group: entries)
+    monkeypatch.setattr(registry, "_entries", lambda group: entries)
     monkeypatch.setattr(score_worker, "_metrics", {})
 
 

@@ -144,7 +144,7 @@ def test_one_large_model_is_in_memory_at_a_time(dubbench: Command, tmp_path: Pat
     [
         (("-s", "example-bad-import"), "this plugin raises on import"),
         (("-s", "example-humm"), "did you mean 'example-hum'"),
-        (("-s", "example-hum(volts=3)"), "cannot be created"),
+        (("-s", "example-hum(volts=3)"), "has no option 'volts'"),
         (("-s", "example-hum", "-s", "example-hum"), "two systems are called"),
         (("-s", "example-hum", "--setting", "9"), "no setting '9'"),
         (("-s", "example-hum", "--setting", "3.0"), "--voices"),

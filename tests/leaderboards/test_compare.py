@@ -15,16 +15,16 @@ from dubbench.leaderboards.compare import compare
 def test_a_verdict_for_each_column(tmp_path: Path) -> None:
     run = tmp_path / "run"
     build(run, clips=60, media=False)
-    labels, lines = compare("model-a", "espeak-lipspan", [run])
-    assert labels == ("model-a", "espeak-lipspan")
+    labels, lines = compare("model-a", "espeak_lipspan", [run])
+    assert labels == ("model-a", "espeak_lipspan")
     won = {line.measure.column.name: line.winner for line in lines}
     assert won["FFE"] == "a" and won["SECS"] == "a" and won["words"] == ""
-    turned = {line.measure.column.name: line for line in compare("espeak-lipspan", "model-a", [run])[1]}
+    turned = {line.measure.column.name: line for line in compare("espeak_lipspan", "model-a", [run])[1]}
     for line in lines:
         other = turned[line.measure.column.name]
         assert {"a": "b", "b": "a", "": ""}[line.winner] == other.winner
         assert line.corrected == other.corrected
-    done = CliRunner().invoke(app, ["compare", "model-a", f"{run}:espeak-lipspan", "--run", str(run), "--json"])
+    done = CliRunner().invoke(app, ["compare", "model-a", f"{run}:espeak_lipspan", "--run", str(run), "--json"])
     rows = json.loads(done.stdout)
     assert {row["verdict"] for row in rows if row["column"].startswith("FFE")} == {"model-a is better"}
 

@@ -68,7 +68,7 @@ def test_a_leak_costs_its_own_task(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_signals_say_their_line(name: str) -> None:
     code = (
-        "import os, signal, sys\nfrom dubbench.cli import main\n"
+        f"import os, signal, sys\nsignal.signal(signal.{name}, signal.SIG_DFL)\nfrom dubbench.cli import main\n"
         f"main.app = lambda **_: os.kill(os.getpid(), signal.{name})\nmain.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -66,7 +66,7 @@ def test_all_metrics_and_dubs_share_it(
     monkeypatch.setattr(avsync, "see", lambda network, crops: crops.reshape(len(crops), -1)[:, :8])
     monkeypatch.setattr(avsync, "hear", lambda network, seen, samples: seen + 1)
     made = avsync.AVSync()
-    made._network = object()
+    made._model = object()
     monkeypatch.setattr(score_worker, "_metrics", {"avsync": made, "sync": sync.Sync()})
     jobs = tuple(score_worker.DubToScore(dub.stem, dub, "", (("sync", dub.stem), ("avsync", dub.stem))) for dub in dubs)
     work = score_worker.ClipTask(Clip("c", "d", "s", "", tmp_path / "v.mkv"), 0.6, 25.0, truth, "", None, jobs, "cpu")

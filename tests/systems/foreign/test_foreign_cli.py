@@ -19,7 +19,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_has_all_seven_of_the_paper_with_their_state(dubbench: Command) -> None:
     rows = {row["name"]: row["state"] for row in json.loads(dubbench("systems", "--json").stdout)}
     assert rows["diflowdubber"] == "ready"
-    assert rows["v2c-net"].startswith("listed only: its repository holds tools for the data alone")
+    assert rows["v2c_net"].startswith("listed only: its repository holds tools for the data alone")
     for name in ("hpmdubbing", "styledubber", "speaker2dubber", "produbber", "emodubber"):
         assert rows[name] == f"not set up: dubbench setup {name}"
 
