@@ -11,7 +11,7 @@ run: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Under a minute: pure functions, the tiny model, one clip through everything.
+# The fast tests: pure functions, the tiny model, one clip through everything.
 quick: $(VENV)/.ready
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not long and not slow and not weights"
 
